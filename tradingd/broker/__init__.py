@@ -1,0 +1,1 @@
+"""Brokers: the interface and the simulated exchange."""

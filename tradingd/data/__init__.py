@@ -1,0 +1,1 @@
+"""Market data in: the catalog of recorded history, validation, merging by time."""

@@ -1,0 +1,1 @@
+"""What things are: money, instruments, events, orders, positions."""

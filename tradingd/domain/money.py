@@ -1,0 +1,134 @@
+"""Exact money.
+
+Money is `decimal.Decimal` under one context: 60 digits, and an inexact result raises instead of rounding.
+`add`, `sub` and `mul` are that context's own methods, so the result never depends on whatever ambient decimal
+context the calling thread or task happens to have. Division is the one inexact operation and is always an
+explicit quantization: `divide`.
+
+Only text, ints and Decimals become money. Floats live in market data and indicators; the one door from there
+is `from_market`, which takes the shortest text that names the float: the very digits the data file had.
+"""
+
+from decimal import (
+    ROUND_HALF_EVEN,
+    Context,
+    Decimal,
+    DivisionByZero,
+    FloatOperation,
+    Inexact,
+    InvalidOperation,
+    Overflow,
+)
+from math import isfinite
+
+from tradingd.errors import MoneyError
+
+__all__ = [
+    "MONEY",
+    "MONEY_QUANTUM",
+    "ONE",
+    "ZERO",
+    "DecimalLike",
+    "PriceLike",
+    "add",
+    "divide",
+    "floor_to",
+    "from_market",
+    "is_multiple",
+    "mul",
+    "quantize",
+    "sub",
+    "to_decimal",
+    "to_price",
+]
+
+DecimalLike = Decimal | int | str
+"""What may become money."""
+PriceLike = Decimal | int | str | float
+"""What may name a market price: floats are allowed, because market data holds floats."""
+
+ZERO = Decimal(0)
+ONE = Decimal(1)
+
+MONEY_QUANTUM = Decimal("1e-18")
+"""The finest step that a division of money is rounded to."""
+
+_PRECISION = 60
+_FATAL = [InvalidOperation, DivisionByZero, Overflow, FloatOperation]
+
+MONEY = Context(prec=_PRECISION, rounding=ROUND_HALF_EVEN, traps=[*_FATAL, Inexact])
+_ROUNDING = Context(prec=_PRECISION, rounding=ROUND_HALF_EVEN, traps=_FATAL)
+
+add = MONEY.add
+sub = MONEY.subtract
+mul = MONEY.multiply
+
+
+def to_decimal(value: DecimalLike) -> Decimal:
+    """Take text, an int or a Decimal as exact money; refuse floats, booleans, NaN and infinities.
+
+    Raises:
+        MoneyError: the value is of another type, not a number, or not finite.
+
+    """
+    if type(value) is Decimal:
+        result = value
+    elif isinstance(value, bool | float):
+        raise MoneyError(
+            f"{value!r} is a {type(value).__name__}; money takes text, int or Decimal, "
+            f'for example Decimal("{value}")'
+        )
+    elif isinstance(value, int | str | Decimal):
+        try:
+            result = Decimal(value)
+        except InvalidOperation:
+            raise MoneyError(f"{value!r} is not a decimal number") from None
+    else:
+        raise MoneyError(f"{value!r} is a {type(value).__name__}; money takes text, int or Decimal")
+    if not result.is_finite():
+        raise MoneyError(f"{value!r} is not a finite number")
+    return result
+
+
+def from_market(value: float) -> Decimal:
+    """The exact decimal of a market-data float, by its shortest text (`0.1` gives `Decimal("0.1")`).
+
+    Raises:
+        MoneyError: the float is NaN or infinite.
+
+    """
+    if not isfinite(value):
+        raise MoneyError(f"{value!r} is not a finite market price")
+    return Decimal(repr(value))
+
+
+def to_price(value: PriceLike) -> Decimal:
+    """A market price as a Decimal: floats through `from_market`, all else through `to_decimal`."""
+    if isinstance(value, float):
+        return from_market(value)
+    return to_decimal(value)
+
+
+def quantize(value: Decimal, quantum: Decimal = MONEY_QUANTUM, rounding: str = ROUND_HALF_EVEN) -> Decimal:
+    """Round to a power of ten, explicitly."""
+    return value.quantize(quantum, rounding=rounding, context=_ROUNDING)
+
+
+def divide(
+    numerator: Decimal,
+    denominator: Decimal,
+    quantum: Decimal = MONEY_QUANTUM,
+    rounding: str = ROUND_HALF_EVEN,
+) -> Decimal:
+    """Divide and round to `quantum`: the only division money knows."""
+    return quantize(_ROUNDING.divide(numerator, denominator), quantum, rounding)
+
+
+def floor_to(value: Decimal, step: Decimal) -> Decimal:
+    """The greatest multiple of `step` whose magnitude does not exceed that of `value` (towards zero)."""
+    return mul(MONEY.divide_int(value, step), step)
+
+
+def is_multiple(value: Decimal, step: Decimal) -> bool:
+    """Whether `value` is a whole number of `step`s."""
+    return not MONEY.remainder(value, step)

@@ -1,0 +1,139 @@
+"""Positions: cost, not average price, so that no rounding is ever lost."""
+
+from decimal import Decimal
+
+from tradingd.domain.enums import InstrumentKind
+from tradingd.domain.instrument import Instrument
+from tradingd.domain.money import (
+    ONE,
+    ZERO,
+    DecimalLike,
+    PriceLike,
+    add,
+    divide,
+    mul,
+    sub,
+    to_decimal,
+    to_price,
+)
+from tradingd.errors import MoneyError
+
+__all__ = ["Position"]
+
+
+class Position:
+    """A long, short or flat holding of one symbol.
+
+    `cost` is what the open quantity was bought for (negative for a short: what it was sold for). A reduction
+    releases the closed share of it, rounded once to 1e-18, and keeps the exact remainder; closing releases all
+    of it. Hence, over any sequence of trades of a linear instrument, `realized_pnl - cost` equals the cash that
+    the trades moved, to the last digit.
+
+    Crossing zero is a close followed by an open.
+    """
+
+    __slots__ = ("_instrument", "cost", "quantity", "realized_pnl", "revision", "symbol")
+
+    def __init__(self, symbol: str, instrument: Instrument | None = None) -> None:
+        self.symbol = symbol
+        self._instrument = instrument or _plain(symbol)
+        self.quantity = ZERO
+        self.cost = ZERO
+        self.realized_pnl = ZERO
+        self.revision = 0
+        """Counts the bookings, so that figures derived from this position know when they are stale."""
+
+    def __repr__(self) -> str:
+        return f"Position({self.symbol!r}, quantity={self.quantity}, cost={self.cost})"
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether nothing is held."""
+        return not self.quantity
+
+    @property
+    def average_price(self) -> Decimal:
+        """The average entry price, 0 when flat; derived from cost and rounded for display."""
+        if not self.quantity:
+            return ZERO
+        size = mul(self.quantity, self._instrument.multiplier)
+        if self._instrument.inverse:
+            return divide(-size, self.cost)
+        return divide(self.cost, size)
+
+    def add_quantity(self, quantity: DecimalLike, price: DecimalLike) -> Decimal:
+        """Buy `quantity` (> 0) at `price`; returns the profit realised by covering a short, else 0."""
+        return self.trade(_positive(quantity), to_decimal(price))
+
+    def reduce_quantity(self, quantity: DecimalLike, price: DecimalLike) -> Decimal:
+        """Sell `quantity` (> 0) at `price`; returns the profit realised by closing a long, else 0.
+
+        Selling more than is held crosses into a short.
+        """
+        return self.trade(-_positive(quantity), to_decimal(price))
+
+    def trade(self, quantity: Decimal, price: Decimal) -> Decimal:
+        """Book a trade of a signed `quantity`; returns the realised profit in the settlement currency."""
+        self.revision += 1
+        held = self.quantity
+        if not held or (held > 0) == (quantity > 0):
+            self.cost = add(self.cost, self._instrument.value(quantity, price))
+            self.quantity = add(held, quantity)
+            return ZERO
+        if abs(quantity) <= abs(held):
+            return self._close(quantity, price)
+        realized = self._close(-held, price)
+        rest = add(quantity, held)
+        self.cost = self._instrument.value(rest, price)
+        self.quantity = rest
+        return realized
+
+    def _close(self, quantity: Decimal, price: Decimal) -> Decimal:
+        """Close a part or all: `quantity` is opposite in sign to the holding and not greater."""
+        if quantity == -self.quantity:
+            released = self.cost
+        else:
+            released = divide(mul(self.cost, -quantity), self.quantity)
+        realized = sub(-self._instrument.value(quantity, price), released)
+        self.cost = sub(self.cost, released)
+        self.quantity = add(self.quantity, quantity)
+        self.realized_pnl = add(self.realized_pnl, realized)
+        return realized
+
+    def give_up(self, quantity: DecimalLike) -> Decimal:
+        """Part with `quantity` (> 0) for nothing, as when a fee is taken in the base coin; returns the loss."""
+        amount = to_decimal(quantity)
+        return self.trade(-amount, ZERO) if amount else ZERO
+
+    def market_value(self, price: PriceLike) -> Decimal:
+        """What the open quantity is worth at `price`, in the settlement currency; negative for a short."""
+        if not self.quantity:
+            return ZERO
+        return self._instrument.value(self.quantity, to_price(price))
+
+    def unrealized_pnl(self, price: PriceLike) -> Decimal:
+        """What closing all at `price` would realise."""
+        if not self.quantity:
+            return ZERO
+        return sub(self._instrument.value(self.quantity, to_price(price)), self.cost)
+
+
+def _positive(quantity: DecimalLike) -> Decimal:
+    amount = to_decimal(quantity)
+    if amount <= 0:
+        raise MoneyError(f"a quantity must be greater than 0, this is {amount}")
+    return amount
+
+
+def _plain(symbol: str) -> Instrument:
+    """An instrument for a position that is used alone: shares at any price and quantity."""
+    step = Decimal("1e-18")
+    return Instrument(
+        symbol=symbol,
+        kind=InstrumentKind.EQUITY,
+        base=symbol,
+        quote="USD",
+        tick=step,
+        lot=step,
+        multiplier=ONE,
+    )

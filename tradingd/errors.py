@@ -1,0 +1,110 @@
+"""The error tree. Every error we raise on purpose is a `TradingdError`.
+
+::
+
+    TradingdError
+     +-- ConfigError            a configuration file, key or value is wrong            exit 78
+     |    +-- UnknownKeyError   a key that does not exist, with the nearest that does
+     +-- CredentialsError       keys are missing, unreadable or readable by others     exit 77
+     +-- DataError              a data file is missing, damaged or not plausible       exit 65
+     +-- UsageError             a command was called in a way it cannot serve          exit 64
+     +-- MoneyError             a number that may not become money (float, NaN, ...)
+     +-- AccountingError        the books would not balance, or cannot be valued
+     +-- IllegalTransitionError an order was asked to make a move its table forbids
+     +-- StrategyError          a strategy did what it may not
+     |    +-- QueueOverflowError     it floods: its target's inbox is full
+     |    +-- HandlerTimeoutError    it blocked the event loop
+     +-- ComponentError         a critical component failed; trading halts             exit 70
+     +-- TransientError         the named kind of failure that a supervisor may restart
+
+The class docstring is the default message, so `raise IllegalTransitionError` alone still says something.
+`exit_code` is what the command line ends with when the error reaches it (sysexits.h numbers).
+"""
+
+from typing import ClassVar
+
+__all__ = [
+    "AccountingError",
+    "ComponentError",
+    "ConfigError",
+    "CredentialsError",
+    "DataError",
+    "HandlerTimeoutError",
+    "IllegalTransitionError",
+    "MoneyError",
+    "QueueOverflowError",
+    "StrategyError",
+    "TradingdError",
+    "TransientError",
+    "UnknownKeyError",
+    "UsageError",
+]
+
+
+class TradingdError(Exception):
+    """Something went wrong in tradingd."""
+
+    exit_code: ClassVar[int] = 70
+
+    def __str__(self) -> str:
+        return super().__str__() or (type(self).__doc__ or type(self).__name__).strip().splitlines()[0]
+
+
+class ConfigError(TradingdError):
+    """The configuration is wrong."""
+
+    exit_code = 78
+
+
+class UnknownKeyError(ConfigError):
+    """The configuration has a key that does not exist."""
+
+
+class CredentialsError(TradingdError):
+    """Credentials are missing, unreadable, or readable by others."""
+
+    exit_code = 77
+
+
+class DataError(TradingdError):
+    """A data file is missing, damaged or not plausible."""
+
+    exit_code = 65
+
+
+class UsageError(TradingdError):
+    """The command cannot be used this way."""
+
+    exit_code = 64
+
+
+class MoneyError(TradingdError, ValueError):
+    """This value may not become money: give text, an int or a finite Decimal."""
+
+
+class AccountingError(TradingdError):
+    """The books would not balance."""
+
+
+class IllegalTransitionError(TradingdError):
+    """An order cannot make this transition."""
+
+
+class StrategyError(TradingdError):
+    """A strategy did what it may not."""
+
+
+class QueueOverflowError(StrategyError):
+    """A strategy emits faster than its events can be judged."""
+
+
+class HandlerTimeoutError(StrategyError):
+    """A strategy's handler blocked the event loop for too long."""
+
+
+class ComponentError(TradingdError):
+    """A critical component failed; trading halts."""
+
+
+class TransientError(TradingdError):
+    """A failure that may pass by itself, such as a dropped connection."""

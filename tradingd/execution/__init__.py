@@ -1,0 +1,1 @@
+"""The sole owner of orders and client order ids."""

@@ -1,0 +1,1 @@
+"""How it is watched: logging, the live console, summaries."""

@@ -1,0 +1,1 @@
+"""The sole owner of positions and cash, over a double-entry ledger."""

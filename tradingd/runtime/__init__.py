@@ -1,0 +1,1 @@
+"""How it runs: event managers, supervisor, clocks, container."""

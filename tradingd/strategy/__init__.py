@@ -1,0 +1,1 @@
+"""Strategies: the base class, the factory, streaming indicators and the shipped strategies."""

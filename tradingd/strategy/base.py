@@ -1,0 +1,366 @@
+"""The base class of strategies."""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from tradingd.domain.enums import Direction, OrderType, Side, TimeInForce
+from tradingd.domain.events import (
+    Bar,
+    Book,
+    CancelRequest,
+    EventType,
+    Fill,
+    ModifyRequest,
+    OrderRequest,
+    OrderUpdate,
+    PositionUpdate,
+    Quote,
+    Signal,
+    Timer,
+    Trade,
+)
+from tradingd.domain.instrument import Instrument
+from tradingd.domain.money import DecimalLike, PriceLike, from_market, to_decimal
+from tradingd.domain.ports import Stage
+from tradingd.errors import StrategyError
+from tradingd.strategy.context import PositionView, StrategyContext
+
+__all__ = ["Strategy", "StrategyParams"]
+
+_NS = 1_000_000_000
+
+
+class StrategyParams(BaseModel):
+    """Parameters of a strategy: declare fields in a subclass; unknown names are refused.
+
+    A field `symbol` (text) or `symbols` (list of texts) tells which market data the strategy gets.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Strategy:
+    """Override the `on_...` methods you need; ask for trades with `signal`, `buy` and `sell`.
+
+    A handler is an ordinary function: it takes one event, must return quickly, and never waits. Time, prices,
+    positions and orders come from this class's own members, so the same code runs in a backtest, on paper and
+    live. If a handler raises, this strategy alone is stopped (FAULTED): it may not enter any more, its working
+    protective orders stay, other strategies run on.
+
+    Parameters are declared as a pydantic model::
+
+        class MyStrategy(Strategy):
+            class Params(StrategyParams):
+                symbol: str
+                lookback: int = Field(20, ge=2)
+
+            params: Params
+
+            def on_bar(self, bar: Bar) -> None: ...
+    """
+
+    Params: ClassVar[type[StrategyParams]] = StrategyParams
+    stage: ClassVar[Stage] = Stage.STRATEGY
+    isolated: ClassVar[bool] = True
+    """A fault of this component stops this component only."""
+    required_events: ClassVar[frozenset[EventType]] = frozenset(
+        {EventType.ORDER_UPDATE, EventType.POSITION, EventType.TIMER}
+    )
+
+    params: Any
+    """The validated parameters, an instance of `Params`."""
+
+    def __init__(self, params: StrategyParams, strategy_id: str) -> None:
+        self.params = params
+        self.strategy_id = strategy_id
+        self._context: StrategyContext | None = None
+        self._bars_missing: dict[str, int] = {}
+
+    # --- to override -------------------------------------------------------------------------------------
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """The symbols whose market data this strategy gets."""
+        if symbols := getattr(self.params, "symbols", None):
+            return tuple(symbols)
+        symbol = getattr(self.params, "symbol", None)
+        return (symbol,) if symbol else ()
+
+    @property
+    def warmup_bars(self) -> int:
+        """How many bars of a symbol must have been seen before this strategy may trade it.
+
+        The bar being handled counts. Until then `on_bar` is called all the same, so that indicators fill, and
+        whatever it asks for is dropped.
+        """
+        return 0
+
+    def on_start(self) -> None:
+        """Before the first event."""
+
+    def on_bar(self, bar: Bar) -> None:
+        """At each closed bar."""
+
+    def on_quote(self, quote: Quote) -> None:
+        """At each change of the best bid or ask."""
+
+    def on_trade(self, trade: Trade) -> None:
+        """At each public trade."""
+
+    def on_book(self, book: Book) -> None:
+        """At each order book."""
+
+    def on_fill(self, fill: Fill) -> None:
+        """When a fill of this strategy has been booked; `position` already contains it."""
+
+    def on_order(self, update: OrderUpdate) -> None:
+        """When one of this strategy's orders changed, or was denied.
+
+        May come before or after the `on_fill` of the fill that completed the order.
+        """
+
+    def on_timer(self, timer: Timer) -> None:
+        """When a timer set with `set_timer` came due."""
+
+    def on_stop(self) -> None:
+        """After the last event; orders asked for here are not sent."""
+
+    # --- what a strategy may do ----------------------------------------------------------------------------
+
+    def signal(
+        self,
+        symbol: str,
+        direction: Direction,
+        price: float | None = None,
+        *,
+        strength: float = 1.0,
+        limit: float | None = None,
+        stop: float | None = None,
+        target: float | None = None,
+        tag: str = "",
+    ) -> str:
+        """Ask for a position; risk sizes it. Returns the intent id ("" while warming up).
+
+        `price` is what the decision was made on; the latest price unless given. Repeating a signal for a
+        position that is already held or on its way asks for nothing.
+        """
+        if symbol in self._bars_missing:
+            return ""
+        context = self.context
+        if price is None:
+            price = context.price(symbol)
+            if price is None:
+                raise StrategyError(f"{symbol} has no price yet; give one, or wait for its first event")
+        intent_id = context.next_intent_id()
+        context.emit(
+            Signal(
+                context.now,
+                self.strategy_id,
+                intent_id,
+                symbol,
+                direction,
+                price,
+                strength,
+                limit,
+                stop,
+                target,
+                tag,
+            )
+        )
+        return intent_id
+
+    def buy(self, symbol: str, quantity: DecimalLike, **options: Any) -> str:  # noqa: ANN401
+        """Request a buy order of exactly `quantity`; see `order` for the options and the result."""
+        return self.order(symbol, Side.BUY, quantity, **options)
+
+    def sell(self, symbol: str, quantity: DecimalLike, **options: Any) -> str:  # noqa: ANN401
+        """Request a sell order of exactly `quantity`; see `order` for the options and the result."""
+        return self.order(symbol, Side.SELL, quantity, **options)
+
+    def order(
+        self,
+        symbol: str,
+        side: Side,
+        quantity: DecimalLike,
+        *,
+        limit: PriceLike | None = None,
+        stop: PriceLike | None = None,
+        reduce_only: bool = False,
+        time_in_force: TimeInForce = TimeInForce.GTC,
+        tag: str = "",
+    ) -> str:
+        """Request an order: market, limit (`limit` given) or stop (`stop` given).
+
+        Prices given as floats are put on the instrument's tick, never for worse; a quantity is text, int or
+        Decimal. Returns the intent id that `cancel` and `modify` take ("" while warming up). Risk may deny the
+        order; `on_order` tells.
+
+        Raises:
+            MoneyError: a quantity or price is no finite number, or the quantity is a float.
+            StrategyError: both `limit` and `stop` are given.
+
+        """
+        if limit is not None and stop is not None:
+            raise StrategyError("an order has a limit or a stop price, not both")
+        if symbol in self._bars_missing:
+            return ""
+        intent_id = self.context.next_intent_id()
+        kind = OrderType.LIMIT if limit is not None else OrderType.STOP if stop is not None else OrderType.MARKET
+        self.context.emit(
+            OrderRequest(
+                self.context.now,
+                self.strategy_id,
+                intent_id,
+                symbol,
+                side,
+                to_decimal(quantity),
+                kind,
+                self._on_tick(symbol, side, limit),
+                self._on_tick(symbol, side, stop),
+                time_in_force,
+                reduce_only,
+                tag,
+            )
+        )
+        return intent_id
+
+    def cancel(self, intent_id: str) -> None:
+        """Ask to cancel an order of this strategy."""
+        self.context.emit(CancelRequest(self.context.now, self.strategy_id, intent_id))
+
+    def modify(
+        self,
+        intent_id: str,
+        *,
+        quantity: DecimalLike | None = None,
+        limit: PriceLike | None = None,
+        stop: PriceLike | None = None,
+    ) -> None:
+        """Ask to change a working order of this strategy; None leaves a field as it is."""
+        order = self.orders.get(intent_id)
+        if order is None or order.side is None:
+            raise StrategyError(f"{intent_id!r} is no working order of {self.strategy_id}")
+        self.context.emit(
+            ModifyRequest(
+                self.context.now,
+                self.strategy_id,
+                intent_id,
+                None if quantity is None else to_decimal(quantity),
+                self._on_tick(order.symbol, order.side, limit),
+                self._on_tick(order.symbol, order.side, stop),
+            )
+        )
+
+    def set_timer(self, name: str, interval_s: float) -> None:
+        """Call `on_timer` every `interval_s` seconds of the run's own time."""
+        self.context.set_timer(name, int(interval_s * _NS))
+
+    def cancel_timer(self, name: str) -> None:
+        """Stop a timer."""
+        self.context.cancel_timer(name)
+
+    # --- what a strategy may see -----------------------------------------------------------------------------
+
+    @property
+    def context(self) -> StrategyContext:
+        """The strategy's window on the run.
+
+        Raises:
+            StrategyError: the strategy has not been bound to a run; create it with the strategy factory.
+
+        """
+        if self._context is None:
+            raise StrategyError(f"{self.strategy_id} belongs to no run yet; create it with the strategy factory")
+        return self._context
+
+    @property
+    def now(self) -> int:
+        """The run's time, nanoseconds UTC."""
+        return self.context.now
+
+    @property
+    def orders(self) -> Mapping[str, OrderUpdate]:
+        """This strategy's working orders by intent id."""
+        return self.context.orders
+
+    def position(self, symbol: str) -> PositionView:
+        """This strategy's own position in `symbol`."""
+        return self.context.position(symbol)
+
+    def price(self, symbol: str) -> float | None:
+        """The latest price of `symbol`, None before its first event."""
+        return self.context.price(symbol)
+
+    def instrument(self, symbol: str) -> Instrument:
+        """The instrument behind `symbol`."""
+        return self.context.instrument(symbol)
+
+    # --- how the run drives it -------------------------------------------------------------------------------
+
+    def bind(self, context: StrategyContext) -> None:
+        """Give the strategy its window on the run; the factory does this."""
+        self._context = context
+        need = self.warmup_bars
+        self._bars_missing = dict.fromkeys(self.symbols, need - 1) if need > 1 else {}
+
+    def handlers(self) -> Mapping[EventType, Callable[[Any], None]]:
+        """Which method takes which event."""
+        return {
+            EventType.BAR: self._handle_bar if self._bars_missing else self.on_bar,
+            EventType.QUOTE: self.on_quote,
+            EventType.TRADE: self.on_trade,
+            EventType.BOOK: self.on_book,
+            EventType.TIMER: self.on_timer,
+            EventType.ORDER_UPDATE: self._handle_order,
+            EventType.POSITION: self._handle_position,
+        }
+
+    def event_filter(self, event_type: EventType) -> frozenset[str] | None:
+        """Which symbols (market data) or strategy ids (all else) this component wants."""
+        if event_type <= EventType.BOOK:
+            return frozenset(self.symbols)
+        return frozenset({self.strategy_id})
+
+    def market_events(self) -> frozenset[EventType]:
+        """Which kinds of market data this strategy overrides a handler for."""
+        cls = type(self)
+        return frozenset(
+            event_type
+            for event_type, name in _MARKET_HANDLERS.items()
+            if getattr(cls, name) is not getattr(Strategy, name)
+        )
+
+    def _handle_bar(self, bar: Bar) -> None:
+        missing = self._bars_missing
+        if missing:
+            left = missing.get(bar.symbol)
+            if left is not None:
+                if left:
+                    missing[bar.symbol] = left - 1
+                else:
+                    del missing[bar.symbol]
+        self.on_bar(bar)
+
+    def _handle_order(self, update: OrderUpdate) -> None:
+        self.context.track(update)
+        self.on_order(update)
+
+    def _handle_position(self, update: PositionUpdate) -> None:
+        self.on_fill(update.fill)
+
+    def _on_tick(self, symbol: str, side: Side, price: PriceLike | None) -> Decimal | None:
+        if price is None:
+            return None
+        exact = from_market(price) if isinstance(price, float) else to_decimal(price)
+        return self.context.instrument(symbol).round_price(exact, side)
+
+
+_MARKET_HANDLERS = {
+    EventType.BAR: "on_bar",
+    EventType.QUOTE: "on_quote",
+    EventType.TRADE: "on_trade",
+    EventType.BOOK: "on_book",
+}

@@ -1,0 +1,121 @@
+"""Strategies by name: a dict, a path `package.module:Class`, or an installed entry point."""
+
+import difflib
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
+
+from pydantic import ValidationError
+
+from tradingd.errors import ConfigError
+from tradingd.strategy.base import Strategy
+from tradingd.strategy.context import StrategyContext
+
+__all__ = ["BUILTIN_STRATEGIES", "ENTRY_POINT_GROUP", "StrategyFactory", "load_strategy_class"]
+
+BUILTIN_STRATEGIES: Mapping[str, str] = {
+    "donchian_breakout": "tradingd.strategy.donchian_breakout:DonchianBreakout",
+    "ma_crossover": "tradingd.strategy.ma_crossover:MovingAverageCrossover",
+    "rsi_reversion": "tradingd.strategy.rsi_reversion:RsiReversion",
+}
+"""The shipped strategies."""
+
+ENTRY_POINT_GROUP = "tradingd.strategies"
+"""Installed packages offer strategies under this entry-point group."""
+
+
+def load_strategy_class(name: str) -> type[Strategy]:
+    """The class behind a shipped name, an entry point or `package.module:Class`.
+
+    Raises:
+        ConfigError: there is no such strategy; the message names the nearest that there is.
+
+    """
+    path = BUILTIN_STRATEGIES.get(name)
+    if path is None and ":" in name:
+        path = name
+    if path is not None:
+        return _import_class(path)
+    installed = {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
+    if name in installed:
+        return _checked(installed[name].load(), name)
+    known = sorted({*BUILTIN_STRATEGIES, *installed})
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
+    raise ConfigError(f"no strategy is called {name!r}; {hint} Your own is named by 'package.module:Class'.")
+
+
+def _import_class(path: str) -> type[Strategy]:
+    module_name, _, class_name = path.partition(":")
+    try:
+        module = import_module(module_name)
+    except ImportError as error:
+        raise ConfigError(
+            f"strategy {path!r}: cannot import {module_name!r} ({error}); "
+            "is the file beside the config, or its folder on PYTHONPATH?"
+        ) from error
+    try:
+        found = getattr(module, class_name)
+    except AttributeError:
+        raise ConfigError(f"strategy {path!r}: {module_name!r} has no {class_name!r}") from None
+    return _checked(found, path)
+
+
+def _checked(found: object, name: str) -> type[Strategy]:
+    if not (isinstance(found, type) and issubclass(found, Strategy)):
+        raise ConfigError(f"strategy {name!r} is not a subclass of tradingd.strategy.base.Strategy")
+    return found
+
+
+class StrategyFactory:
+    """Creates strategies and binds each to the run."""
+
+    def __init__(self, make_context: Callable[[str], StrategyContext]) -> None:
+        self._make_context = make_context
+        self._ids: set[str] = set()
+
+    def create(self, name: str, params: Mapping[str, Any] | None = None, strategy_id: str = "") -> Strategy:
+        """Create a strategy by name with validated parameters.
+
+        `strategy_id` names it in orders, logs and figures; left empty it is the strategy's name, numbered from
+        the second on.
+
+        Raises:
+            ConfigError: the name, a parameter or the id is wrong.
+
+        """
+        cls = load_strategy_class(name)
+        try:
+            validated = cls.Params.model_validate(dict(params or {}))
+        except ValidationError as error:
+            raise ConfigError(f"strategy {name!r}: {_explain(error, cls)}") from error
+        strategy = cls(validated, self._take_id(strategy_id, name))
+        strategy.bind(self._make_context(strategy.strategy_id))
+        return strategy
+
+    def _take_id(self, wanted: str, name: str) -> str:
+        base = wanted or name.rpartition(":")[2]
+        strategy_id, number = base, 1
+        while strategy_id in self._ids:
+            if wanted:
+                raise ConfigError(f"two strategies have the id {wanted!r}; give each its own")
+            number += 1
+            strategy_id = f"{base}-{number}"
+        self._ids.add(strategy_id)
+        return strategy_id
+
+
+def _explain(error: ValidationError, cls: type[Strategy]) -> str:
+    known = list(cls.Params.model_fields)
+    lines = []
+    for problem in error.errors():
+        name = ".".join(str(part) for part in problem["loc"]) or "parameters"
+        text = problem["msg"]
+        if problem["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(name, known, n=1)
+            text = (
+                f"no such parameter; did you mean {near[0]!r}?" if near else f"no such parameter; known: {known}"
+            )
+        lines.append(f"{name}: {text}")
+    return "; ".join(lines)

@@ -1,0 +1,1 @@
+"""Fakes and builders for testing strategies and components, without mocks or sleeps."""
