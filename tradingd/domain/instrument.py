@@ -5,7 +5,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 import msgspec
 
 from tradingd.domain.enums import InstrumentKind, Side
-from tradingd.domain.money import ONE, ZERO, divide, floor_to, from_market, is_multiple, mul
+from tradingd.domain.money import ONE, ZERO, divide, floor_to, from_market, is_multiple, magnitude, mul, neg
 from tradingd.errors import MoneyError
 
 __all__ = ["Instrument"]
@@ -52,12 +52,12 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
         """
         size = quantity if self.multiplier == ONE else mul(quantity, self.multiplier)
         if self.inverse:
-            return divide(-size, price)
+            return divide(neg(size), price)
         return mul(size, price)
 
     def notional(self, quantity: Decimal, price: Decimal) -> Decimal:
         """The size of a trade in the settlement currency, never negative."""
-        return abs(self.value(quantity, price))
+        return magnitude(self.value(quantity, price))
 
     def floor_quantity(self, quantity: Decimal) -> Decimal:
         """`quantity` cut to whole lots, towards zero."""

@@ -35,7 +35,9 @@ __all__ = [
     "floor_to",
     "from_market",
     "is_multiple",
+    "magnitude",
     "mul",
+    "neg",
     "quantize",
     "sub",
     "to_decimal",
@@ -62,6 +64,9 @@ _ROUNDING = Context(prec=_PRECISION, rounding=ROUND_HALF_EVEN, traps=_FATAL)
 add = MONEY.add
 sub = MONEY.subtract
 mul = MONEY.multiply
+# Python's own `-x` and `abs(x)` round to the ambient context; these two never do.
+neg = Decimal.copy_negate
+magnitude = Decimal.copy_abs
 
 
 def to_decimal(value: DecimalLike) -> Decimal:

@@ -11,7 +11,9 @@ from tradingd.domain.money import (
     PriceLike,
     add,
     divide,
+    magnitude,
     mul,
+    neg,
     sub,
     to_decimal,
     to_price,
@@ -58,7 +60,7 @@ class Position:
             return ZERO
         size = mul(self.quantity, self._instrument.multiplier)
         if self._instrument.inverse:
-            return divide(-size, self.cost)
+            return divide(neg(size), self.cost)
         return divide(self.cost, size)
 
     def add_quantity(self, quantity: DecimalLike, price: DecimalLike) -> Decimal:
@@ -70,7 +72,7 @@ class Position:
 
         Selling more than is held crosses into a short.
         """
-        return self.trade(-_positive(quantity), to_decimal(price))
+        return self.trade(neg(_positive(quantity)), to_decimal(price))
 
     def trade(self, quantity: Decimal, price: Decimal) -> Decimal:
         """Book a trade of a signed `quantity`; returns the realised profit in the settlement currency."""
@@ -80,9 +82,9 @@ class Position:
             self.cost = add(self.cost, self._instrument.value(quantity, price))
             self.quantity = add(held, quantity)
             return ZERO
-        if abs(quantity) <= abs(held):
+        if magnitude(quantity) <= magnitude(held):
             return self._close(quantity, price)
-        realized = self._close(-held, price)
+        realized = self._close(neg(held), price)
         rest = add(quantity, held)
         self.cost = self._instrument.value(rest, price)
         self.quantity = rest
@@ -90,11 +92,9 @@ class Position:
 
     def _close(self, quantity: Decimal, price: Decimal) -> Decimal:
         """Close a part or all: `quantity` is opposite in sign to the holding and not greater."""
-        if quantity == -self.quantity:
-            released = self.cost
-        else:
-            released = divide(mul(self.cost, -quantity), self.quantity)
-        realized = sub(-self._instrument.value(quantity, price), released)
+        closed = neg(quantity)
+        released = self.cost if closed == self.quantity else divide(mul(self.cost, closed), self.quantity)
+        realized = sub(neg(self._instrument.value(quantity, price)), released)
         self.cost = sub(self.cost, released)
         self.quantity = add(self.quantity, quantity)
         self.realized_pnl = add(self.realized_pnl, realized)
@@ -103,7 +103,7 @@ class Position:
     def give_up(self, quantity: DecimalLike) -> Decimal:
         """Part with `quantity` (> 0) for nothing, as when a fee is taken in the base coin; returns the loss."""
         amount = to_decimal(quantity)
-        return self.trade(-amount, ZERO) if amount else ZERO
+        return self.trade(neg(amount), ZERO) if amount else ZERO
 
     def market_value(self, price: PriceLike) -> Decimal:
         """What the open quantity is worth at `price`, in the settlement currency; negative for a short."""
