@@ -5,7 +5,18 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 import msgspec
 
 from tradingd.domain.enums import InstrumentKind, Side
-from tradingd.domain.money import ONE, ZERO, divide, floor_to, from_market, is_multiple, magnitude, mul, neg
+from tradingd.domain.money import (
+    MONEY_QUANTUM,
+    ONE,
+    ZERO,
+    divide,
+    floor_to,
+    from_market,
+    is_multiple,
+    magnitude,
+    mul,
+    neg,
+)
 from tradingd.errors import MoneyError
 
 __all__ = ["Instrument"]
@@ -43,6 +54,12 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
             raise MoneyError(f"{self.symbol}: only a contract can be inverse, this is {self.kind}")
         if not self.settle:
             msgspec.structs.force_setattr(self, "settle", self.base if self.inverse else self.quote)
+
+    @classmethod
+    def plain(cls, symbol: str, quote: str = "USD") -> "Instrument":
+        """A share that trades at any price and quantity, for components that are used alone."""
+        kind = InstrumentKind.EQUITY
+        return cls(symbol=symbol, kind=kind, base=symbol, quote=quote, tick=MONEY_QUANTUM, lot=MONEY_QUANTUM)
 
     def value(self, quantity: Decimal, price: Decimal) -> Decimal:
         """What a signed `quantity` is worth at `price`, in the settlement currency.

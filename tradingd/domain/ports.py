@@ -4,7 +4,7 @@ Strategy, risk, execution, broker and portfolio never import each other. Where o
 one of these protocols, and the composition root passes the owner in.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from enum import IntEnum
 from typing import Protocol
@@ -66,6 +66,12 @@ class PortfolioView(Protocol):
 
     def get_position(self, symbol: str) -> Position:
         """The account's position in `symbol`, flat if there is none; read only."""
+
+    def rate(self, asset: str) -> Decimal:
+        """What one unit of `asset` is worth in the account's currency; raises AccountingError when unpriced."""
+
+    def strategy_symbols(self, strategy_id: str | None = None) -> Iterable[tuple[str, str]]:
+        """The (strategy id, symbol) pairs with a position that is not flat, of one strategy or of all."""
 
     def get_strategy_position(self, strategy_id: str, symbol: str) -> Position:
         """One strategy's own position in `symbol`, flat if there is none; read only."""

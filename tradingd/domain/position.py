@@ -2,10 +2,8 @@
 
 from decimal import Decimal
 
-from tradingd.domain.enums import InstrumentKind
 from tradingd.domain.instrument import Instrument
 from tradingd.domain.money import (
-    ONE,
     ZERO,
     DecimalLike,
     PriceLike,
@@ -38,7 +36,7 @@ class Position:
 
     def __init__(self, symbol: str, instrument: Instrument | None = None) -> None:
         self.symbol = symbol
-        self._instrument = instrument or _plain(symbol)
+        self._instrument = instrument or Instrument.plain(symbol)
         self.quantity = ZERO
         self.cost = ZERO
         self.realized_pnl = ZERO
@@ -123,17 +121,3 @@ def _positive(quantity: DecimalLike) -> Decimal:
     if amount <= 0:
         raise MoneyError(f"a quantity must be greater than 0, this is {amount}")
     return amount
-
-
-def _plain(symbol: str) -> Instrument:
-    """An instrument for a position that is used alone: shares at any price and quantity."""
-    step = Decimal("1e-18")
-    return Instrument(
-        symbol=symbol,
-        kind=InstrumentKind.EQUITY,
-        base=symbol,
-        quote="USD",
-        tick=step,
-        lot=step,
-        multiplier=ONE,
-    )

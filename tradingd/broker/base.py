@@ -1,0 +1,91 @@
+"""The interface that every broker, simulated or real, offers."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from tradingd.domain.events import CancelOrder, EventType, MarketEvent, ModifyOrder, SubmitOrder
+from tradingd.domain.ports import Stage
+
+__all__ = ["Broker"]
+
+
+class Broker(ABC):
+    """Takes orders to one venue and tells of their fate by events.
+
+    A broker never returns an order's outcome: it emits `BrokerReport` (accepted, rejected, canceled, ...) and
+    `TradeReport` events, possibly twice, possibly in any order, and the execution engine makes sense of them.
+    """
+
+    stage: ClassVar[Stage] = Stage.BROKER
+    required_events: ClassVar[frozenset[EventType]] = frozenset(
+        {EventType.SUBMIT, EventType.SUBMIT_CANCEL, EventType.SUBMIT_MODIFY}
+    )
+
+    def __init__(self, venue: str) -> None:
+        self.venue = venue
+        self._subscribed: set[str] = set()
+
+    @property
+    def subscriptions(self) -> frozenset[str]:
+        """The symbols whose market data this broker takes."""
+        return frozenset(self._subscribed)
+
+    def subscribe(self, *symbols: str) -> None:
+        """Take the market data of `symbols` from now on."""
+        self._subscribed.update(symbols)
+
+    def unsubscribe(self, *symbols: str) -> None:
+        """Take the market data of `symbols` no more."""
+        self._subscribed.difference_update(symbols)
+
+    @abstractmethod
+    def place_order(self, order: SubmitOrder) -> None:
+        """Place an order."""
+
+    @abstractmethod
+    def cancel_order(self, order_id: str) -> None:
+        """Cancel an order by its client order id."""
+
+    @abstractmethod
+    def modify_order(
+        self,
+        order_id: str,
+        quantity: Decimal | None = None,
+        limit_price: Decimal | None = None,
+        stop_price: Decimal | None = None,
+    ) -> None:
+        """Change a working order; None leaves a field as it is. `quantity` is the new total."""
+
+    @abstractmethod
+    def on_market_data(self, data: MarketEvent) -> None:
+        """Take a market event of a subscribed symbol."""
+
+    def on_submit(self, command: SubmitOrder) -> None:
+        """Take execution's order."""
+        self.place_order(command)
+
+    def on_submit_cancel(self, command: CancelOrder) -> None:
+        """Take execution's cancel."""
+        self.cancel_order(command.order_id)
+
+    def on_submit_modify(self, command: ModifyOrder) -> None:
+        """Take execution's change."""
+        self.modify_order(command.order_id, command.quantity, command.limit_price, command.stop_price)
+
+    def handlers(self) -> Mapping[EventType, Callable[[Any], None]]:
+        """Which method takes which event."""
+        return {
+            EventType.SUBMIT: self.on_submit,
+            EventType.SUBMIT_CANCEL: self.on_submit_cancel,
+            EventType.SUBMIT_MODIFY: self.on_submit_modify,
+            EventType.BAR: self.on_market_data,
+            EventType.QUOTE: self.on_market_data,
+            EventType.TRADE: self.on_market_data,
+            EventType.BOOK: self.on_market_data,
+        }
+
+    def event_filter(self, event_type: EventType) -> frozenset[str] | None:
+        """Which symbols (market data) or venues (commands) this component wants."""
+        return self.subscriptions if event_type <= EventType.BOOK else frozenset({self.venue})

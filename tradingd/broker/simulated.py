@@ -1,0 +1,314 @@
+"""A simulated exchange: fills orders on bars, quotes, trades or books, and refuses as an exchange would."""
+
+from decimal import Decimal
+from typing import Literal
+
+from tradingd.broker.account import AccountType, SimulatedAccount
+from tradingd.broker.base import Broker
+from tradingd.broker.matching import Match, Phase, match
+from tradingd.broker.models import FeeModel, SlippageModel, fixed_bps_slippage, maker_taker_fee
+from tradingd.domain.enums import Liquidity, OrderType, Side, TimeInForce
+from tradingd.domain.events import (
+    Bar,
+    BrokerReport,
+    Fee,
+    MarketEvent,
+    ReportKind,
+    SubmitOrder,
+    TradeReport,
+)
+from tradingd.domain.instrument import Instrument
+from tradingd.domain.money import ONE, ZERO, add, from_market, magnitude
+from tradingd.domain.ports import Clock, Emit, InstrumentLookup
+from tradingd.domain.prices import PriceBoard
+
+__all__ = ["SimulatedBroker"]
+
+
+class _Working:
+    """A working order as the exchange keeps it."""
+
+    __slots__ = ("fresh", "instrument", "level", "limit_price", "order", "quantity", "stop_price")
+
+    def __init__(self, order: SubmitOrder, instrument: Instrument) -> None:
+        self.order = order
+        self.instrument = instrument
+        self.quantity = order.quantity
+        self.fresh = True
+        self.reprice(order.limit_price, order.stop_price)
+
+    def reprice(self, limit_price: Decimal | None, stop_price: Decimal | None) -> None:
+        self.limit_price = limit_price
+        self.stop_price = stop_price
+        level = limit_price if limit_price is not None else stop_price
+        self.level = 0.0 if level is None else float(level)
+
+
+class SimulatedBroker(Broker):
+    """The broker of paper mode and backtests.
+
+    `balances` are the account's opening balances per asset. An order fills in full or not at all; the market
+    does not move by it. What it assumes of bars is told in `tradingd.broker.matching`.
+
+    An order may be matched by the first market event *after* it arrived: what a strategy decides at a bar's
+    close fills at the next bar's open, and never inside the bar that it has already seen.
+    """
+
+    def __init__(
+        self,
+        *,
+        emit: Emit,
+        clock: Clock,
+        instruments: InstrumentLookup,
+        balances: dict[str, Decimal],
+        venue: str = "SIM",
+        account_type: AccountType = AccountType.CASH,
+        leverage: Decimal = ONE,
+        fee_model: FeeModel | None = None,
+        slippage: SlippageModel | None = None,
+        limit_fill: Literal["through", "touch"] = "through",
+        prices: PriceBoard | None = None,
+    ) -> None:
+        super().__init__(venue)
+        self.account = SimulatedAccount(balances, account_type=account_type, leverage=leverage)
+        self._emit = emit
+        self._clock = clock
+        self._instruments = instruments
+        self._fee = fee_model or maker_taker_fee(ZERO, ZERO)
+        self._slip = slippage or fixed_bps_slippage(ZERO)
+        self._touch = limit_fill == "touch"
+        self._own_prices = prices is None
+        self._prices = prices if prices is not None else PriceBoard()
+        self._working: dict[str, dict[str, _Working]] = {}
+        self._symbol_of: dict[str, str] = {}
+        self._trades = 0
+        self._accepted = 0
+
+    # --- orders ------------------------------------------------------------------------------------------
+
+    def place_order(self, order: SubmitOrder) -> None:
+        """Accept an order into the book, or refuse it."""
+        refusal = self._refusal(order)
+        if refusal:
+            self._report(order.order_id, ReportKind.REJECTED, reason=refusal)
+            return
+        instrument = self._instruments[order.symbol]
+        self._accepted += 1
+        self._symbol_of[order.order_id] = order.symbol
+        self._working.setdefault(order.symbol, {})[order.order_id] = _Working(order, instrument)
+        self._lock(order.order_id, order, instrument, order.quantity, order.limit_price or order.stop_price)
+        self._report(order.order_id, ReportKind.ACCEPTED, exchange_order_id=f"{self.venue}-{self._accepted}")
+
+    def cancel_order(self, order_id: str) -> None:
+        """Take an order out of the book; CANCEL_REJECTED when it is not there."""
+        if self._remove(order_id) is None:
+            self._report(order_id, ReportKind.CANCEL_REJECTED, reason="UNKNOWN_ORDER: not in the book")
+        else:
+            self._report(order_id, ReportKind.CANCELED)
+
+    def modify_order(
+        self,
+        order_id: str,
+        quantity: Decimal | None = None,
+        limit_price: Decimal | None = None,
+        stop_price: Decimal | None = None,
+    ) -> None:
+        """Change a working order, or tell with MODIFY_REJECTED why it stays as it is."""
+        working = self._working.get(self._symbol_of.get(order_id, ""), {}).get(order_id)
+        if working is None:
+            self._report(order_id, ReportKind.MODIFY_REJECTED, reason="UNKNOWN_ORDER: not in the book")
+            return
+        refusal = self._modify_refusal(working, quantity, limit_price, stop_price)
+        if refusal:
+            self._report(order_id, ReportKind.MODIFY_REJECTED, reason=refusal)
+            return
+        working.quantity = working.quantity if quantity is None else quantity
+        working.reprice(
+            working.limit_price if limit_price is None else limit_price,
+            working.stop_price if stop_price is None else stop_price,
+        )
+        price = working.limit_price or working.stop_price
+        self._lock(order_id, working.order, working.instrument, working.quantity, price)
+        self._emit(
+            BrokerReport(
+                self._clock.now(),
+                self.venue,
+                order_id,
+                ReportKind.MODIFIED,
+                quantity=working.quantity,
+                limit_price=working.limit_price,
+                stop_price=working.stop_price,
+            )
+        )
+
+    def _modify_refusal(
+        self, working: _Working, quantity: Decimal | None, limit: Decimal | None, stop: Decimal | None
+    ) -> str:
+        order = working.order
+        if (limit is not None and order.limit_price is None) or (stop is not None and order.stop_price is None):
+            return f"WRONG_PRICE: a {order.order_type} order has no such price"
+        price = limit if limit is not None else stop
+        new_quantity = working.quantity if quantity is None else quantity
+        if price is None:
+            price = working.limit_price or working.stop_price
+        violation = working.instrument.violation(new_quantity, price, self._mark(order.symbol))
+        if violation:
+            return violation
+        self.account.unlock(order.order_id)
+        refusal = self._funds_refusal(order, working.instrument, new_quantity, price)
+        if refusal:
+            old_price = working.limit_price or working.stop_price
+            self._lock(order.order_id, order, working.instrument, working.quantity, old_price)
+        return refusal
+
+    def _refusal(self, order: SubmitOrder) -> str:
+        """Why an exchange would refuse the order; empty when it would take it."""
+        if order.symbol not in self._subscribed or order.symbol not in self._instruments:
+            return f"UNKNOWN_SYMBOL: {order.symbol} is not traded at {self.venue}"
+        if order.order_id in self._symbol_of:
+            return f"DUPLICATE_ORDER_ID: {order.order_id} has been used"
+        expected = {OrderType.LIMIT: (True, False), OrderType.STOP: (False, True)}
+        given = (order.limit_price is not None, order.stop_price is not None)
+        if given != expected.get(order.order_type, (False, False)):
+            return f"WRONG_PRICE: a {order.order_type} order cannot have these prices"
+        instrument = self._instruments[order.symbol]
+        price = order.limit_price if order.limit_price is not None else order.stop_price
+        violation = instrument.violation(order.quantity, price, self._mark(order.symbol))
+        if violation:
+            return violation
+        if order.reduce_only and not self._reducible(order, instrument):
+            return "REDUCE_ONLY: there is no position to reduce"
+        return self._funds_refusal(order, instrument, order.quantity, price)
+
+    def _reducible(self, order: SubmitOrder, instrument: Instrument) -> Decimal:
+        """How much of a position the order could reduce."""
+        held = self.account.position(instrument).quantity
+        return magnitude(held) if held and (held > 0) != (order.side is Side.BUY) else ZERO
+
+    def _funds_refusal(
+        self, order: SubmitOrder, instrument: Instrument, quantity: Decimal, price: Decimal | None
+    ) -> str:
+        if order.reduce_only:
+            return ""  # clamped to the position when it fills, so it can only free funds
+        reference = price if price is not None else self._mark(order.symbol)
+        if reference is None:
+            return f"NO_PRICE: {order.symbol} has not traded yet"
+        cost = self._cost(instrument, quantity, reference)
+        return self.account.refusal(instrument, order.side, quantity, cost, self._mark)
+
+    def _cost(self, instrument: Instrument, quantity: Decimal, price: Decimal) -> Decimal:
+        """The notional and its taker fee in the settlement currency."""
+        fees = self._fee(instrument, quantity, price, Liquidity.TAKER)
+        return _with_fees(instrument.notional(quantity, price), fees, instrument.settle)
+
+    def _lock(
+        self, order_id: str, order: SubmitOrder, instrument: Instrument, quantity: Decimal, price: Decimal | None
+    ) -> None:
+        if not self.account.holds_funds or order.reduce_only:
+            return
+        reference = price if price is not None else self._mark(order.symbol)
+        cost = ZERO if reference is None else self._cost(instrument, quantity, reference)
+        self.account.lock(order_id, *self.account.needs(instrument, order.side, quantity, cost))
+
+    def _remove(self, order_id: str) -> _Working | None:
+        book = self._working.get(self._symbol_of.get(order_id, ""), {})
+        working = book.pop(order_id, None)
+        if working is not None:
+            self.account.unlock(order_id)
+            if not book:
+                del self._working[working.order.symbol]
+        return working
+
+    def _mark(self, symbol: str) -> Decimal | None:
+        price = self._prices.price(symbol)
+        return None if price is None else from_market(price)
+
+    # --- market data ---------------------------------------------------------------------------------------
+
+    def on_market_data(self, data: MarketEvent) -> None:
+        """Match the working orders of the event's symbol, in the order that is worst for us."""
+        if self._own_prices and data.symbol in self._subscribed:
+            self._prices.update(data)
+        book = self._working.get(data.symbol)
+        if book:
+            self._match_book(tuple(book.values()), data)
+
+    def _match_book(self, orders: tuple[_Working, ...], event: MarketEvent) -> None:
+        matched: list[tuple[Match, _Working]] = []
+        for working in orders:
+            order = working.order
+            found = match(
+                order.order_type, order.side, working.level, event, fresh=working.fresh, touch=self._touch
+            )
+            working.fresh = False
+            if found is not None:
+                matched.append((found, working))
+            elif order.time_in_force is TimeInForce.IOC:
+                self._remove(order.order_id)
+                self._report(order.order_id, ReportKind.EXPIRED, reason="IOC: not filled at once")
+        if len(matched) > 1:
+            matched.sort(key=_by_phase)
+        for found, working in matched:
+            self._fill(working, found, event)
+
+    def _fill(self, working: _Working, found: Match, event: MarketEvent) -> None:
+        order, instrument = working.order, working.instrument
+        quantity = working.quantity
+        self._remove(order.order_id)
+        if order.reduce_only:
+            quantity = min(quantity, self._reducible(order, instrument))
+            if not quantity:
+                self._report(order.order_id, ReportKind.CANCELED, reason="REDUCE_ONLY: nothing left to reduce")
+                return
+        price = self._price(working, found)
+        fees = self._fee(instrument, quantity, price, found.liquidity)
+        if not order.reduce_only:
+            cost = _with_fees(instrument.notional(quantity, price), fees, instrument.settle)
+            refusal = self.account.refusal(instrument, order.side, quantity, cost, self._mark)
+            if refusal:
+                self._report(order.order_id, ReportKind.CANCELED, reason=refusal)
+                return
+        self.account.settle(instrument, order.side, quantity, price, fees)
+        self._trades += 1
+        at_open = found.phase is Phase.OPEN and isinstance(event, Bar)
+        self._emit(
+            TradeReport(
+                event.ts_open if at_open else event.ts,
+                self.venue,
+                order.order_id,
+                f"{self.venue}-T{self._trades}",
+                order.symbol,
+                order.side,
+                quantity,
+                price,
+                fees,
+                found.liquidity,
+            )
+        )
+        if quantity < working.quantity:
+            self._report(order.order_id, ReportKind.CANCELED, reason="REDUCE_ONLY: nothing left to reduce")
+
+    def _price(self, working: _Working, found: Match) -> Decimal:
+        """The price of a fill: exact at a limit, slipped where there is none."""
+        order = working.order
+        limit = working.limit_price
+        if limit is None:
+            return self._slip(working.instrument, order.side, from_market(found.price))
+        if found.price == working.level:
+            return limit
+        price = working.instrument.worse_price(from_market(found.price), order.side)
+        return min(price, limit) if order.side is Side.BUY else max(price, limit)
+
+    def _report(self, order_id: str, kind: ReportKind, *, exchange_order_id: str = "", reason: str = "") -> None:
+        self._emit(BrokerReport(self._clock.now(), self.venue, order_id, kind, exchange_order_id, reason))
+
+
+def _by_phase(pair: tuple[Match, _Working]) -> int:
+    return pair[0].phase
+
+
+def _with_fees(cost: Decimal, fees: tuple[Fee, ...], settle: str) -> Decimal:
+    for fee in fees:
+        if fee.asset == settle and fee.amount > 0:
+            cost = add(cost, fee.amount)
+    return cost

@@ -1,0 +1,274 @@
+"""The portfolio: sole owner of positions and cash."""
+
+from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+from tradingd.domain.events import EventType, Fee, Fill, LedgerEntry, MarketEvent, PositionUpdate
+from tradingd.domain.instrument import Instrument
+from tradingd.domain.money import (
+    ZERO,
+    DecimalLike,
+    add,
+    divide,
+    magnitude,
+    mul,
+    neg,
+    sub,
+    to_decimal,
+)
+from tradingd.domain.ports import Emit, InstrumentLookup, Stage
+from tradingd.domain.position import Position
+from tradingd.domain.prices import PriceBoard
+from tradingd.errors import AccountingError, MoneyError
+from tradingd.portfolio.ledger import ASSETS, EQUITY, FEES, MARKET, PNL, Ledger
+from tradingd.portfolio.valuation import Valuation
+
+__all__ = ["PortfolioManager"]
+
+
+class PortfolioManager:
+    """Books fills; knows cash, positions, equity, profit, fees, exposure and drawdown.
+
+    Works alone: `PortfolioManager(initial_cash=100_000)`, `on_fill`, `get_equity`. Symbols without an
+    instrument are then taken as shares quoted in `currency`, valued at their last trade until `prices` has more.
+
+    Positions are kept twice: per symbol for the account, as the venue sees it, and per strategy, for its own
+    figures. Amounts are in each asset's own unit, equity in `currency`; nothing is rounded.
+    """
+
+    stage: ClassVar[Stage] = Stage.PORTFOLIO
+    required_events: ClassVar[frozenset[EventType]] = frozenset(
+        {EventType.FILL, EventType.BAR, EventType.QUOTE, EventType.TRADE, EventType.BOOK}
+    )
+
+    def __init__(
+        self,
+        initial_cash: DecimalLike = 100_000,
+        currency: str = "USD",
+        *,
+        instruments: InstrumentLookup | None = None,
+        prices: PriceBoard | None = None,
+        emit: Emit | None = None,
+    ) -> None:
+        self.currency = currency
+        self.initial_cash = to_decimal(initial_cash)
+        self.ledger = Ledger()
+        self._instruments = instruments
+        self._known: dict[str, Instrument] = {}
+        self._emit = emit
+        self._valuation = Valuation(currency, prices if prices is not None else PriceBoard())
+        self._account: dict[str, Position] = {}
+        self._open: dict[str, Position] = {}
+        self._by_strategy: dict[tuple[str, str], Position] = {}
+        self._strategy_fees: dict[str, dict[str, Decimal]] = {}
+        self._peak = self.initial_cash
+        for symbol in instruments or ():
+            self._instrument(symbol)
+        if self.initial_cash:
+            self.deposit(self.initial_cash, ts=0)
+
+    # --- events ------------------------------------------------------------------------------------------
+
+    def handlers(self) -> Mapping[EventType, Callable[[Any], None]]:
+        """Which method takes which event."""
+        market = dict.fromkeys(
+            (EventType.BAR, EventType.QUOTE, EventType.TRADE, EventType.BOOK), self.on_market_data
+        )
+        return {EventType.FILL: self.on_fill, **market}
+
+    def on_market_data(self, event: MarketEvent) -> None:
+        """Mark what depends on the event's symbol; the price itself comes from the price board."""
+        self._valuation.touch(event.symbol)
+
+    def on_fill(self, fill: Fill) -> None:
+        """Book a fill: its legs in the ledger, the account's and the strategy's position, its fees."""
+        if fill.quantity <= 0:
+            raise MoneyError(f"a fill's quantity must be greater than 0, this is {fill.quantity}")
+        instrument = self._instrument(fill.symbol)
+        quantity = fill.quantity if fill.side.sign > 0 else neg(fill.quantity)
+        position = self._position(fill.symbol)
+        own = self._strategy_position(fill.strategy_id, fill.symbol)
+        realized = position.trade(quantity, fill.price)
+        own.trade(quantity, fill.price)
+        if instrument.kind.is_contract:
+            self._post(fill, "pnl", instrument.settle, realized, PNL)
+        else:
+            self._post(fill, "trade", instrument.base, quantity, MARKET)
+            self._post(fill, "trade", instrument.quote, neg(instrument.value(quantity, fill.price)), MARKET)
+        for fee in fill.fees:
+            self._charge(fill, fee, instrument, (position, own))
+        self._refresh(fill, instrument, position)
+        if self._emit is not None:
+            self._emit(
+                PositionUpdate(
+                    fill.ts,
+                    fill.strategy_id,
+                    fill.symbol,
+                    position.quantity,
+                    position.cost,
+                    position.realized_pnl,
+                    fill,
+                )
+            )
+
+    def deposit(self, amount: DecimalLike, asset: str = "", ts: int = 0) -> None:
+        """Put `amount` of `asset` (the account's currency unless told) in; negative takes it out."""
+        name = asset or self.currency
+        self._book(LedgerEntry(ts, "", "deposit", name, to_decimal(amount), ASSETS, EQUITY))
+        self._valuation.set_asset(name, self.ledger.balance(name))
+
+    # --- figures -----------------------------------------------------------------------------------------
+
+    @property
+    def positions(self) -> Mapping[str, Position]:
+        """The account's positions that are not flat, by symbol."""
+        return MappingProxyType(self._open)
+
+    def get_position(self, symbol: str) -> Position:
+        """The account's position in `symbol`, flat if there is none."""
+        return self._account.get(symbol) or Position(symbol, self._instrument(symbol))
+
+    def get_strategy_position(self, strategy_id: str, symbol: str) -> Position:
+        """One strategy's own position in `symbol`, flat if there is none."""
+        return self._strategy_position(strategy_id, symbol)
+
+    def strategy_symbols(self, strategy_id: str | None = None) -> Iterator[tuple[str, str]]:
+        """The (strategy id, symbol) pairs with a position that is not flat."""
+        for key, position in tuple(self._by_strategy.items()):
+            if position.quantity and strategy_id in (None, key[0]):
+                yield key
+
+    def get_equity(self) -> Decimal:
+        """Everything owned, marked to market, in the account's currency.
+
+        Raises:
+            AccountingError: something that is owned has no price.
+
+        """
+        equity = self._valuation.total()
+        self._peak = max(self._peak, equity)
+        return equity
+
+    @property
+    def peak_equity(self) -> Decimal:
+        """The highest equity that was ever asked for."""
+        return self._peak
+
+    @property
+    def drawdown(self) -> Decimal:
+        """How far equity is below its peak, as a fraction of the peak (0 to 1, or more for a negative equity)."""
+        equity = self.get_equity()
+        return divide(sub(self._peak, equity), self._peak) if self._peak > 0 else ZERO
+
+    def cash(self, asset: str = "") -> Decimal:
+        """The balance of a currency or coin (the account's currency unless told)."""
+        return self.ledger.balance(asset or self.currency)
+
+    def fees(self, strategy_id: str | None = None) -> Mapping[str, Decimal]:
+        """Fees paid per asset, of the account or of one strategy; negative for a net rebate."""
+        if strategy_id is None:
+            return dict(self.ledger.balances(FEES))
+        return MappingProxyType(self._strategy_fees.get(strategy_id, {}))
+
+    def price(self, symbol: str) -> Decimal | None:
+        """The price that `symbol` is marked at; None before the first."""
+        return self._valuation.price(symbol)
+
+    def rate(self, asset: str) -> Decimal:
+        """What one unit of `asset` is worth in the account's currency."""
+        return self._valuation.rate(asset)
+
+    def realized_pnl(self, strategy_id: str | None = None) -> Decimal:
+        """Profit of closed trades before fees, in the account's currency at present rates."""
+        return self._sum(strategy_id, lambda position, _: position.realized_pnl)
+
+    def unrealized_pnl(self, strategy_id: str | None = None) -> Decimal:
+        """Profit that closing everything at the marks would realise, in the account's currency."""
+        return self._sum(strategy_id, lambda position, price: position.unrealized_pnl(price))
+
+    def gross_exposure(self) -> Decimal:
+        """The sum of the positions' absolute market values, in the account's currency."""
+        return self._sum(None, lambda position, price: magnitude(position.market_value(price)))
+
+    def net_exposure(self) -> Decimal:
+        """The sum of the positions' signed market values, in the account's currency."""
+        return self._sum(None, lambda position, price: position.market_value(price))
+
+    def _sum(self, strategy_id: str | None, figure: Callable[[Position, Decimal], Decimal]) -> Decimal:
+        if strategy_id is None:
+            positions = list(self._account.values())
+        else:
+            positions = [held for (owner, _), held in self._by_strategy.items() if owner == strategy_id]
+        total = ZERO
+        for position in positions:
+            if position.quantity or position.realized_pnl:
+                price = self._valuation.price(position.symbol)
+                if price is None:
+                    raise AccountingError(f"{position.symbol} has no price")
+                rate = self._valuation.rate(self._instrument(position.symbol).settle)
+                total = add(total, mul(figure(position, price), rate))
+        return total
+
+    # --- booking -----------------------------------------------------------------------------------------
+
+    def _post(self, fill: Fill, kind: str, asset: str, amount: Decimal, other: str) -> None:
+        """Book a leg of a fill: our assets gain `amount` (negative: lose) from `other`."""
+        if amount:
+            reference = fill.trade_id or fill.order_id
+            self._book(LedgerEntry(fill.ts, reference, kind, asset, amount, ASSETS, other, fill.strategy_id))
+
+    def _book(self, entry: LedgerEntry) -> None:
+        self.ledger.post(entry)
+        if self._emit is not None:
+            self._emit(entry)
+
+    def _charge(self, fill: Fill, fee: Fee, instrument: Instrument, positions: tuple[Position, Position]) -> None:
+        """Book a fee in its own coin; one taken in the base coin shrinks what was bought."""
+        self._post(fill, "fee", fee.asset, neg(fee.amount), FEES)
+        totals = self._strategy_fees.setdefault(fill.strategy_id, {})
+        totals[fee.asset] = add(totals.get(fee.asset, ZERO), fee.amount)
+        if fee.asset == instrument.base and not instrument.kind.is_contract:
+            for position in positions:
+                position.give_up(fee.amount)
+
+    def _refresh(self, fill: Fill, instrument: Instrument, position: Position) -> None:
+        """Value anew what the fill touched."""
+        symbol = fill.symbol
+        if position.quantity:
+            self._open[symbol] = position
+        else:
+            self._open.pop(symbol, None)
+        self._valuation.note_trade(symbol, fill.price)
+        assets = {instrument.settle} if instrument.kind.is_contract else {instrument.base, instrument.quote}
+        assets.update(fee.asset for fee in fill.fees)
+        for asset in sorted(assets):
+            self._valuation.set_asset(asset, self.ledger.balance(asset))
+        if instrument.kind.is_contract:
+            profit = position.unrealized_pnl if position.quantity else None
+            self._valuation.set_contract(symbol, instrument.settle, profit)
+
+    def _instrument(self, symbol: str) -> Instrument:
+        instrument = self._known.get(symbol)
+        if instrument is None:
+            if self._instruments is None:
+                instrument = Instrument.plain(symbol, self.currency)
+            else:
+                instrument = self._instruments[symbol]
+            self._known[symbol] = instrument
+            self._valuation.learn(instrument)
+        return instrument
+
+    def _position(self, symbol: str) -> Position:
+        position = self._account.get(symbol)
+        if position is None:
+            position = self._account[symbol] = Position(symbol, self._instrument(symbol))
+        return position
+
+    def _strategy_position(self, strategy_id: str, symbol: str) -> Position:
+        position = self._by_strategy.get((strategy_id, symbol))
+        if position is None:
+            position = Position(symbol, self._instrument(symbol))
+            self._by_strategy[strategy_id, symbol] = position
+        return position
