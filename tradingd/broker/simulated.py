@@ -24,6 +24,9 @@ from tradingd.domain.prices import PriceBoard
 
 __all__ = ["SimulatedBroker"]
 
+_IDS_REMEMBERED = 100_000
+"""How many client order ids the exchange recognises as used, as real ones do for a while."""
+
 
 class _Working:
     """A working order as the exchange keeps it."""
@@ -81,6 +84,7 @@ class SimulatedBroker(Broker):
         self._prices = prices if prices is not None else PriceBoard()
         self._working: dict[str, dict[str, _Working]] = {}
         self._symbol_of: dict[str, str] = {}
+        self._used_ids: dict[str, None] = {}
         self._trades = 0
         self._accepted = 0
 
@@ -95,6 +99,9 @@ class SimulatedBroker(Broker):
         instrument = self._instruments[order.symbol]
         self._accepted += 1
         self._symbol_of[order.order_id] = order.symbol
+        self._used_ids[order.order_id] = None
+        if len(self._used_ids) > _IDS_REMEMBERED:
+            del self._used_ids[next(iter(self._used_ids))]
         self._working.setdefault(order.symbol, {})[order.order_id] = _Working(order, instrument)
         self._lock(order.order_id, order, instrument, order.quantity, order.limit_price or order.stop_price)
         self._report(order.order_id, ReportKind.ACCEPTED, exchange_order_id=f"{self.venue}-{self._accepted}")
@@ -165,7 +172,7 @@ class SimulatedBroker(Broker):
         """Why an exchange would refuse the order; empty when it would take it."""
         if order.symbol not in self._subscribed or order.symbol not in self._instruments:
             return f"UNKNOWN_SYMBOL: {order.symbol} is not traded at {self.venue}"
-        if order.order_id in self._symbol_of:
+        if order.order_id in self._used_ids:
             return f"DUPLICATE_ORDER_ID: {order.order_id} has been used"
         expected = {OrderType.LIMIT: (True, False), OrderType.STOP: (False, True)}
         given = (order.limit_price is not None, order.stop_price is not None)
@@ -211,7 +218,7 @@ class SimulatedBroker(Broker):
         self.account.lock(order_id, *self.account.needs(instrument, order.side, quantity, cost))
 
     def _remove(self, order_id: str) -> _Working | None:
-        book = self._working.get(self._symbol_of.get(order_id, ""), {})
+        book = self._working.get(self._symbol_of.pop(order_id, ""), {})
         working = book.pop(order_id, None)
         if working is not None:
             self.account.unlock(order_id)
@@ -270,10 +277,10 @@ class SimulatedBroker(Broker):
                 return
         self.account.settle(instrument, order.side, quantity, price, fees)
         self._trades += 1
-        at_open = found.phase is Phase.OPEN and isinstance(event, Bar)
+        ts = event.ts_open if found.phase is Phase.OPEN and isinstance(event, Bar) else event.ts
         self._emit(
             TradeReport(
-                event.ts_open if at_open else event.ts,
+                ts,
                 self.venue,
                 order.order_id,
                 f"{self.venue}-T{self._trades}",

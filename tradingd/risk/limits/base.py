@@ -1,0 +1,103 @@
+"""What a limit is asked, and what it may answer."""
+
+from decimal import Decimal
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from tradingd.domain.enums import HaltState, OrderType, Side
+from tradingd.domain.instrument import Instrument
+from tradingd.domain.ports import PortfolioView
+from tradingd.domain.prices import PriceBoard
+from tradingd.risk.exposure import ExposureBook
+
+__all__ = ["Denied", "HaltOrder", "Limit", "Monitor", "Proposal", "RiskContext"]
+
+
+class Denied(NamedTuple):
+    """A refusal: a stable reason `code` and a `detail` with the figures."""
+
+    code: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.detail}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Denied":
+        """Take `code: detail` apart."""
+        code, _, detail = text.partition(": ")
+        return cls(code, detail)
+
+
+class Proposal(msgspec.Struct, frozen=True, kw_only=True):
+    """An order as the limits see it."""
+
+    ts: int
+    strategy_id: str
+    intent_id: str
+    instrument: Instrument
+    side: Side
+    quantity: Decimal
+    order_type: OrderType
+    reference: Decimal | None
+    """The latest market price, None before the first."""
+    decided_at: Decimal | None = None
+    """The price that the strategy decided on, where it told one."""
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    reduce_only: bool = False
+    reduces: bool = False
+    """It can only shrink the account's position, whichever subset of the working orders fills."""
+    is_change: bool = False
+    """It changes a working order: the rates of new orders are not its concern."""
+
+    @property
+    def symbol(self) -> str:
+        """The instrument's symbol."""
+        return self.instrument.symbol
+
+    @property
+    def price(self) -> Decimal:
+        """The most the order could trade at, for exposure: its own price or the latest, whichever is greater.
+
+        A limit buy cannot pay more than its limit. 0 when nothing is known.
+        """
+        own = self.limit_price if self.limit_price is not None else self.stop_price
+        if own is None:
+            return self.reference or Decimal(0)
+        if self.reference is None or (self.order_type is OrderType.LIMIT and self.side is Side.BUY):
+            return own
+        return max(own, self.reference)
+
+
+class RiskContext:
+    """What limits may look at: read only."""
+
+    def __init__(self, portfolio: PortfolioView, book: ExposureBook, prices: PriceBoard) -> None:
+        self.portfolio = portfolio
+        self.book = book
+        self.prices = prices
+        self.now = 0
+        """Nanoseconds UTC of the event that is being judged."""
+
+
+class Limit(Protocol):
+    """One rule. `check` answers for one order and changes nothing."""
+
+    def check(self, order: Proposal, context: RiskContext) -> Denied | None:
+        """Why the order may not pass, or None."""
+
+
+class HaltOrder(NamedTuple):
+    """A monitor's demand to halt the account."""
+
+    state: HaltState
+    reason: str
+
+
+class Monitor(Protocol):
+    """A limit that also watches: asked after each market event, before the strategies."""
+
+    def watch(self, context: RiskContext) -> HaltOrder | None:
+        """A halt of the account that is due now, or None."""

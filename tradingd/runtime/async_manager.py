@@ -1,0 +1,154 @@
+"""The asynchronous driver: one supervised asyncio task and one queue per component."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from tradingd.domain.events import Event, MarketEvent
+from tradingd.runtime.manager import BATCH, EventManager, Handler, Node
+
+__all__ = ["AsyncEventManager"]
+
+_Item = tuple[Handler, Event]
+
+
+class AsyncEventManager(EventManager):
+    """Drives components as tasks of the running loop, joined by asyncio queues.
+
+    Market data has a task and a bounded queue of its own: `publish` waits while it is full, which slows the feed
+    instead of losing events. The other queues are bounded by what that queue lets in: a strategy that would put
+    more than `capacity` events into one is faulted, and everything else is a consequence of events let in; order
+    events and fills are never dropped.
+    """
+
+    def __init__(self, **options: object) -> None:
+        super().__init__(**options)  # type: ignore[arg-type]
+        self._market: asyncio.Queue[MarketEvent | None] = asyncio.Queue(self.capacity)
+        self._pending = 0
+        self._quiet = asyncio.Event()
+        self._quiet.set()
+        self.market_events = 0
+
+    def tasks(self) -> dict[str, Callable[[], Awaitable[None]]]:
+        """The tasks to supervise, by name in starting order: the components, then market data."""
+        tasks: dict[str, Callable[[], Awaitable[None]]] = {
+            f"component.{name}": lambda node=node: self._serve(node)  # type: ignore[misc]
+            for name, node in self._nodes.items()
+        }
+        return {**tasks, "market_data": self._deliver}
+
+    async def start(self) -> None:
+        """Let the components begin."""
+        for node, hook in self._call_hooks("on_start"):
+            self._run(node, hook, _NO_EVENT)
+            await self._until_quiet()
+
+    def stop(self) -> None:
+        """Let the components end; what they ask for now is not handled any more."""
+        for node, hook in self._call_hooks("on_stop"):
+            self._run(node, hook, _NO_EVENT)
+
+    async def publish(self, event: MarketEvent) -> None:
+        """Hand a market event to the market-data task; waits while its queue is full."""
+        await self._market.put(event)
+
+    async def finish(self) -> None:
+        """Tell that no market event will follow; returns when the last one has been dealt with."""
+        await self._market.put(None)
+        await self._market.join()
+
+    def emit(self, event: Event) -> None:
+        """Put an event into the queues of those that want it; never waits."""
+        key = getattr(event, event.route) if event.route else ""
+        targets = self._targets.get((event.type, key))
+        if targets is None:
+            targets = self._resolve(event.type, key)
+        for node, handler in targets:
+            self._enqueue(node, handler, event)
+        self._tell_observers(event)
+
+    @property
+    def queue_depths(self) -> dict[str, int]:
+        """How many events wait for each component, and for the market-data task."""
+        depths: dict[str, int] = {name: node.inbox.qsize() for name, node in self._nodes.items()}
+        return {**depths, "market_data": self._market.qsize()}
+
+    def _adopt(self, node: Node) -> Node:
+        node.inbox = asyncio.Queue()
+        return node
+
+    def _clear_inbox(self, node: Node) -> None:
+        inbox: asyncio.Queue[_Item] = node.inbox
+        while not inbox.empty():
+            inbox.get_nowait()
+            self._settle()
+
+    def _enqueue(self, node: Node, handler: Handler, event: Event) -> None:
+        inbox: asyncio.Queue[_Item] = node.inbox
+        if inbox.qsize() >= self.capacity:
+            self._refuse_flood(node, inbox.qsize())
+        self._pending += 1
+        self._quiet.clear()
+        inbox.put_nowait((handler, event))
+
+    def _settle(self) -> None:
+        """One event has been dealt with."""
+        self._pending -= 1
+        if not self._pending:
+            self._quiet.set()
+
+    async def _serve(self, node: Node) -> None:
+        """A component's task: take one event, then drain what has come meanwhile, then yield."""
+        inbox: asyncio.Queue[_Item] = node.inbox
+        while True:
+            item = await inbox.get()
+            handled = 0
+            while True:
+                self._run(node, *item)
+                self._settle()
+                handled += 1
+                if handled == BATCH:
+                    handled = 0
+                    await asyncio.sleep(0)
+                if inbox.empty():
+                    break
+                item = inbox.get_nowait()
+
+    async def _deliver(self) -> None:
+        """The market-data task: take each event through its stages, with quiet in between."""
+        while True:
+            event = await self._market.get()
+            if event is not None:
+                await self._offer(event)
+            self._market.task_done()
+            if event is None:
+                return
+
+    async def _offer(self, event: MarketEvent) -> None:
+        if event.ts > self.timers.next_due:
+            await self._fire_timers(event.ts)
+        self.clock.advance_to(event.ts)
+        self.prices.update(event)
+        self.market_events += 1
+        stages = self._stages.get((event.type, event.symbol))
+        if stages is None:
+            stages = self._resolve_stages(event.type, event.symbol)
+        for targets in stages:
+            for node, handler in targets:
+                self._enqueue(node, handler, event)
+            await self._until_quiet()
+        self._tell_observers(event)
+
+    async def _fire_timers(self, ts: int) -> None:
+        """Timers that were due before `ts` come first."""
+        for timer in self.timers.pop_due(ts - 1):
+            self.clock.advance_to(timer.ts)
+            self.emit(timer)
+            await self._until_quiet()
+
+    async def _until_quiet(self) -> None:
+        """Wait until every event that was emitted has been handled."""
+        if self._pending:
+            await self._quiet.wait()
+
+
+_NO_EVENT = Event(0)

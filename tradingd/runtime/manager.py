@@ -1,0 +1,254 @@
+"""The event manager: who gets which event, and in what order.
+
+Components register with the events they want; a handler is an ordinary function that takes one event and emits
+others. Two drivers share everything in this file: `SyncEventManager` runs a backtest, `AsyncEventManager` runs a
+daemon with one asyncio task and one queue per component. Both keep one schedule, so that the same market data
+leads to the same decisions:
+
+- A market event is offered stage by stage (broker, portfolio, risk, strategy), and the next stage waits until
+  all that the last one set off has been handled.
+- In between, components that have events wait in line; each drains its inbox (up to `BATCH` events) in turn.
+"""
+
+import weakref
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol, cast
+
+from tradingd.domain.events import Event, EventType, StrategyFaulted
+from tradingd.domain.ports import Stage
+from tradingd.domain.prices import PriceBoard
+from tradingd.errors import ComponentError, QueueOverflowError, UsageError
+from tradingd.runtime.clock import TimerQueue
+
+__all__ = ["BATCH", "Component", "EventManager", "Handler", "Node"]
+
+BATCH = 256
+"""How many events a component may handle before the next in line gets its turn."""
+
+Handler = Callable[[Any], None]
+
+
+class Component(Protocol):
+    """What can be registered: anything with `on_<event type>` methods, or `handlers()`.
+
+    Optional members: `handlers()` (which method takes which event type), `required_events` (subscribed to
+    whatever the registration lists), `stage` (when it is offered market events; STRATEGY unless told),
+    `isolated` (a fault stops only this component), `event_filter(event_type)` (the symbols, strategy ids or
+    venues it wants), `on_start()` and `on_stop()`.
+    """
+
+
+class AdvancingClock(Protocol):
+    """A clock that market data moves (a backtest's) or that time moves (then advancing does nothing)."""
+
+    def now(self) -> int:
+        """Nanoseconds UTC."""
+
+    def advance_to(self, ts: int) -> None:
+        """It is `ts` now."""
+
+
+class Node:
+    """A registered component with its place in the schedule."""
+
+    __slots__ = ("component", "faulted", "handlers", "inbox", "isolated", "name", "queued", "stage", "types")
+
+    def __init__(self, name: str, component: object, types: frozenset[EventType]) -> None:
+        self.name = name
+        self.component = component
+        self.types = types
+        self.handlers = _handlers(name, component, types)
+        self.stage: Stage = getattr(component, "stage", Stage.STRATEGY)
+        self.isolated: bool = getattr(component, "isolated", False)
+        self.faulted = False
+        self.queued = False
+        self.inbox: Any = None
+
+    def wants(self, event_type: EventType) -> frozenset[str] | None:
+        """The routing keys it wants of a kind of event; None for all."""
+        choose = getattr(self.component, "event_filter", None)
+        return None if choose is None else cast("frozenset[str] | None", choose(event_type))
+
+
+Target = tuple[Node, Handler]
+
+
+class EventManager(ABC):
+    """Registers components and routes events between them.
+
+    `capacity` bounds each component's inbox: a strategy that would fill it beyond is faulted, and market data
+    waits.
+    """
+
+    def __init__(
+        self, *, clock: AdvancingClock, prices: PriceBoard, timers: TimerQueue, capacity: int = 10_000
+    ) -> None:
+        self.clock = clock
+        self.prices = prices
+        self.timers = timers
+        self.capacity = capacity
+        self.events_handled = 0
+        self.current: Node | None = None
+        """The component whose handler is running, None between handlers."""
+        self._nodes: dict[str, Node] = {}
+        self._targets: dict[tuple[EventType, str], tuple[Target, ...]] = {}
+        self._stages: dict[tuple[EventType, str], tuple[tuple[Target, ...], ...]] = {}
+        self._observers: dict[EventType, list[weakref.ref[Any]]] = {}
+
+    # --- registration --------------------------------------------------------------------------------------
+
+    def register_component(self, name: str, component: object, types: Iterable[EventType] | None = None) -> None:
+        """Let `component` handle events of `types`, besides those that it cannot do without.
+
+        Raises:
+            UsageError: the name is taken, or the component has no handler for a type.
+
+        """
+        if name in self._nodes:
+            raise UsageError(f"a component called {name!r} is registered already")
+        required: frozenset[EventType] = getattr(component, "required_events", frozenset())
+        wanted = frozenset(types or ()) | required
+        if not wanted:
+            raise UsageError(f"component {name!r} names no event types to handle")
+        self._nodes[name] = self._adopt(Node(name, component, wanted))
+        self._forget_routes()
+
+    @property
+    def components(self) -> Mapping[str, object]:
+        """The registered components by name, in order of registration."""
+        return {name: node.component for name, node in self._nodes.items()}
+
+    @property
+    def faulted(self) -> tuple[str, ...]:
+        """The names of components that were stopped by a fault."""
+        return tuple(name for name, node in self._nodes.items() if node.faulted)
+
+    def observe(self, callback: Callable[[Any], None], types: Iterable[EventType] | None = None) -> None:
+        """Call `callback` with each emitted event of `types` (all unless told), in order of emission.
+
+        Observers watch and change nothing. They are held by weak references: keep the object alive.
+        """
+        reference: weakref.ref[Any] = (
+            weakref.WeakMethod(callback) if hasattr(callback, "__self__") else weakref.ref(callback)
+        )
+        for event_type in EventType if types is None else types:
+            self._observers.setdefault(event_type, []).append(reference)
+
+    @abstractmethod
+    def emit(self, event: Event) -> None:
+        """Send an event to the components that want it."""
+
+    @abstractmethod
+    def _adopt(self, node: Node) -> Node:
+        """Give a new node its inbox."""
+
+    # --- routing -------------------------------------------------------------------------------------------
+
+    def _resolve(self, event_type: EventType, key: str) -> tuple[Target, ...]:
+        """Who gets events of this type and routing key, in order of registration."""
+        found = []
+        for node in self._nodes.values():
+            if event_type in node.types and not node.faulted:
+                wanted = node.wants(event_type)
+                if wanted is None or key in wanted:
+                    found.append((node, node.handlers[event_type]))
+        targets = tuple(found)
+        self._targets[event_type, key] = targets
+        return targets
+
+    def _resolve_stages(self, event_type: EventType, symbol: str) -> tuple[tuple[Target, ...], ...]:
+        """Who is offered a symbol's market events, stage by stage."""
+        targets = self._resolve(event_type, symbol)
+        stages = tuple(
+            group for stage in Stage if (group := tuple(target for target in targets if target[0].stage is stage))
+        )
+        self._stages[event_type, symbol] = stages
+        return stages
+
+    def _forget_routes(self) -> None:
+        self._targets.clear()
+        self._stages.clear()
+
+    def reroute(self) -> None:
+        """Ask the components anew which symbols they want, after a subscription changed."""
+        self._forget_routes()
+
+    def _tell_observers(self, event: Event) -> None:
+        references = self._observers.get(event.type)
+        if not references:
+            return
+        for reference in tuple(references):
+            callback = reference()
+            if callback is None:
+                references.remove(reference)
+            else:
+                callback(event)
+
+    # --- handling ------------------------------------------------------------------------------------------
+
+    def _run(self, node: Node, handler: Handler, event: Event) -> None:
+        """Let one component handle one event; contain what it raises."""
+        if node.faulted:
+            return
+        self.events_handled += 1
+        try:
+            self.current = node
+            handler(event)
+            self.current = None
+        except Exception as error:  # noqa: BLE001 - the supervision boundary: reported, never swallowed
+            self.current = None
+            self._fault(node, event, error)
+
+    def _fault(self, node: Node, event: object, error: Exception) -> None:
+        """A strategy that raises is stopped alone; any other component stops the run."""
+        if not node.isolated:
+            raise ComponentError(f"{node.name} failed on {event!r}: {type(error).__name__}: {error}") from error
+        node.faulted = True
+        self._clear_inbox(node)
+        self._forget_routes()
+        strategy_id = getattr(node.component, "strategy_id", node.name)
+        self.emit(StrategyFaulted(self.clock.now(), strategy_id, _describe(error)))
+
+    @abstractmethod
+    def _clear_inbox(self, node: Node) -> None:
+        """Drop what a faulted component will not handle any more."""
+
+    def _refuse_flood(self, node: Node, waiting: int) -> None:
+        """Stop a strategy that emits more than a component can take."""
+        if waiting >= self.capacity and self.current is not None and self.current.isolated:
+            raise QueueOverflowError(
+                f"{self.current.name} emits faster than it can be served: {waiting} events wait for {node.name}"
+            )
+
+    def _call_hooks(self, hook: str) -> Iterable[tuple[Node, Handler]]:
+        """The components' `on_start` or `on_stop`, as handlers that ignore their event."""
+        for node in tuple(self._nodes.values()):
+            method = getattr(node.component, hook, None)
+            if method is not None:
+                yield node, lambda _, method=method: method()  # type: ignore[misc]
+
+
+def _handlers(name: str, component: object, types: frozenset[EventType]) -> dict[EventType, Handler]:
+    offered: Mapping[EventType, Handler] = component.handlers() if hasattr(component, "handlers") else {}
+    found: dict[EventType, Handler] = {}
+    for event_type in types:
+        handler = offered.get(event_type) or getattr(component, f"on_{event_type.name.lower()}", None)
+        if handler is None:
+            raise UsageError(
+                f"component {name!r} ({type(component).__name__}) cannot handle {event_type.name}: "
+                f"it has no method on_{event_type.name.lower()}"
+            )
+        found[event_type] = handler
+    return found
+
+
+def _describe(error: Exception) -> str:
+    """An error with the place in the strategy's code that raised it."""
+    place = ""
+    trace = error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        place = f" ({code.co_filename.rpartition('/')[2]}:{trace.tb_lineno} in {code.co_name})"
+        trace = trace.tb_next
+    return f"{type(error).__name__}: {error}{place}"
