@@ -1,0 +1,248 @@
+"""The tables of the configuration, but for risk: see `tradingd.config.risk`."""
+
+from decimal import Decimal
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
+
+from tradingd.config.fields import (
+    Count,
+    Interval,
+    Moment,
+    NotNegative,
+    Number,
+    Positive,
+    Section,
+    Slug,
+    Symbol,
+    Text,
+    first_instant,
+    last_instant,
+    matching,
+    name_or_class,
+    not_a_fraction,
+    wrong,
+)
+from tradingd.domain.enums import InstrumentKind
+
+__all__ = [
+    "BrokerSettings",
+    "CredentialSettings",
+    "DataFileSettings",
+    "DataSettings",
+    "ExecutionSettings",
+    "InstrumentSettings",
+    "LoggingSettings",
+    "PortfolioSettings",
+    "ReplaySettings",
+    "RunSettings",
+    "RuntimeSettings",
+    "StrategySettings",
+]
+
+
+class RunSettings(Section):
+    """`[run]`: what this run is."""
+
+    name: Slug = Field("tradingd", description="Names the run in logs, metrics and reports.")
+    mode: Literal["paper", "backtest"] = Field("paper", description="paper runs on a clock, backtest at once.")
+
+
+class DataFileSettings(Section):
+    """`[[data.files]]`: a file of market data outside the catalog."""
+
+    symbol: Symbol = Field(description="The symbol whose data the file has.")
+    path: Text = Field(description="Relative to the file that names it, or `pkg:package/file`.")
+    kind: Literal["bars", "trades", "quotes"] = Field("bars", description="What a row of the file is.")
+    interval: Interval | None = Field(None, description="The length of its bars; found out when not told.")
+    calendar: Literal["24/7", "weekdays"] = Field("24/7", description="When data is to be expected.")
+
+
+class ReplaySettings(Section):
+    """`[data.replay]`: how fast history is replayed on paper; neither set is as fast as possible."""
+
+    duration_s: Positive | None = Field(None, description="The whole replay takes about this many seconds.")
+    speed: Positive | None = Field(None, description="How many times faster than it happened; 1 is real time.")
+
+    @model_validator(mode="after")
+    def _one_pace(self) -> Self:
+        if self.duration_s is not None and self.speed is not None:
+            raise wrong("duration_s and speed are both set; set one of them, or neither", "speed")
+        return self
+
+
+class DataSettings(Section):
+    """`[data]`: which market data."""
+
+    catalog: Text | None = Field(None, description="Folder of the catalog, relative to the file that names it.")
+    symbols: list[Symbol] = Field(default_factory=list, description="Symbols beside those of the strategies.")
+    interval: Interval | None = Field(None, description="Picks among several series of a symbol: 1m, 1h, 1d.")
+    start: Moment = Field(None, description="First date (a whole day, UTC) or moment.")
+    end: Moment = Field(None, description="Last date (a whole day, UTC) or moment.")
+    prices: Literal["raw", "adjusted"] = Field("raw", description="Whether prices are adjusted for splits.")
+    files: list[DataFileSettings] = Field(default_factory=list, description="Files outside the catalog.")
+    replay: ReplaySettings = Field(default_factory=ReplaySettings, description="How fast history is replayed.")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.start is not None and self.end is not None and last_instant(self.end) < first_instant(self.start):
+            raise wrong(f"{self.end} is before start {self.start}", "end")
+        return self
+
+
+class InstrumentSettings(Section):
+    """`[[instruments]]`: a symbol the catalog does not know, or what is to differ; None is the catalog's."""
+
+    symbol: Symbol = Field(description="The symbol that strategies use.")
+    kind: InstrumentKind | None = Field(None, description="spot, equity, swap, future or option.")
+    base: Text | None = Field(None, description="The asset that is bought and sold.")
+    quote: Text | None = Field(None, description="The currency of its price.")
+    settle: Text | None = Field(None, description="The currency of gains, losses and fees.")
+    tick: Positive | None = Field(None, description="The step of prices.")
+    lot: Positive | None = Field(None, description="The step of quantities.")
+    min_quantity: NotNegative | None = Field(None, description="The least quantity of an order.")
+    max_quantity: Positive | None = Field(None, description="The greatest quantity of an order.")
+    min_notional: NotNegative | None = Field(None, description="The least value of an order.")
+    max_notional: Positive | None = Field(None, description="The greatest value of an order.")
+    multiplier: Positive | None = Field(None, description="How much of the base one unit of quantity is.")
+    inverse: bool | None = Field(None, description="Whether a contract is settled in its base coin.")
+    venue: Text | None = Field(None, description="Where it is traded.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        for name in ("quantity", "notional"):
+            least, most = getattr(self, f"min_{name}"), getattr(self, f"max_{name}")
+            if least is not None and most is not None and least > most:
+                raise wrong(f"{least} is above max_{name} {most}", f"min_{name}")
+        if self.inverse and self.kind is not None and not self.kind.is_contract:
+            raise wrong(f"only a swap, future or option can be inverse, not kind {self.kind}", "inverse")
+        return self
+
+
+StrategyName = Annotated[
+    str,
+    AfterValidator(
+        matching(
+            r"[A-Za-z_][\w-]*|[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*",
+            "must be the name of a strategy, such as ma_crossover, or your own as package.module:Class",
+        )
+    ),
+]
+
+
+class StrategySettings(Section):
+    """`[[strategies]]`: one running strategy."""
+
+    name: StrategyName = Field(description="A shipped name, or your own class as `package.module:Class`.")
+    id: Slug | None = Field(None, description="Names it in orders, logs and figures; its name unless told.")
+    params: dict[str, Any] = Field(default_factory=dict, description="Its parameters; it checks them itself.")
+    enabled: bool = Field(True, description="false keeps it in the file without running it.")
+
+
+class PortfolioSettings(Section):
+    """`[portfolio]`: the books."""
+
+    initial_cash: Positive = Field(Decimal(100000), description="Cash to begin with, in `currency`.")
+    currency: Text = Field("USD", description="The currency that equity and limits are counted in.")
+
+
+FeePercent = Annotated[Number, Field(ge=-1, le=10)]
+
+
+class BrokerSettings(Section):
+    """`[broker]`: who fills the orders."""
+
+    kind: Annotated[str, name_or_class("simulated")] = Field(
+        "simulated", description="simulated, or your own class as `package.module:Class`."
+    )
+    venue: Text = Field("SIM", description="The name of the venue in instruments, orders and fills.")
+    account: Literal["cash", "margin"] = Field("cash", description="cash cannot owe; margin may borrow.")
+    leverage: Annotated[Number, Field(ge=1, le=1000)] = Field(
+        Decimal(1), description="How many times its equity a margin account may hold."
+    )
+    maker_fee_percent: FeePercent = Field(Decimal(0), description="Negative is a rebate.")
+    # A tenth of a basis point is no taker fee anywhere; 0.001 is how 0.1 % is written as a fraction.
+    taker_fee_percent: Annotated[FeePercent, not_a_fraction("0.002")] = Field(
+        Decimal("0.1"), description="Percent of the notional."
+    )
+    slippage_bps: Annotated[Number, Field(ge=0, le=1000)] = Field(
+        Decimal(0), description="How much worse than the price market orders fill, in basis points."
+    )
+    limit_fill: Literal["through", "touch"] = Field(
+        "through", description="Whether the price must trade through a limit, or only touch it, to fill it."
+    )
+
+    @model_validator(mode="after")
+    def _leverage_needs_margin(self) -> Self:
+        if self.leverage != 1 and self.account != "margin":
+            raise wrong(f'{self.leverage} needs account = "margin"; a cash account has leverage 1', "leverage")
+        return self
+
+
+class ExecutionSettings(Section):
+    """`[execution]`: the parts of client order ids. Two daemons on one account need different ones."""
+
+    instance: Annotated[
+        str,
+        BeforeValidator(lambda value: str(value) if type(value) is int else value),
+        AfterValidator(matching(r"[A-Za-z0-9]{1,8}", "must be 1 to 8 letters and digits")),
+    ] = Field("1", description="Tells daemons on one account apart.")
+    order_id_prefix: Annotated[
+        str,
+        AfterValidator(matching(r"[A-Za-z][A-Za-z0-9]{0,7}", "must be a letter and up to 7 letters and digits")),
+    ] = Field("t", description="What every client order id begins with.")
+
+
+def _switch(value: object) -> object:
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else value
+
+
+class RuntimeSettings(Section):
+    """`[runtime]`: the event loop."""
+
+    queue_capacity: Annotated[Count, Field(ge=16, le=10_000_000)] = Field(
+        10_000, description="How many events a component's inbox holds."
+    )
+    handler_timeout_s: Annotated[Number, Field(gt=0, le=60)] = Field(
+        Decimal("1.0"), description="How long a strategy's handler may block the loop, in seconds."
+    )
+    stop_timeout_s: Annotated[Number, Field(ge=0, le=600)] = Field(
+        Decimal(2), description="How long a stop may take, in seconds."
+    )
+    uvloop: Annotated[Literal["auto", "on", "off"], BeforeValidator(_switch)] = Field(
+        "auto", description="Whether the faster event loop is used; auto uses it where it is installed."
+    )
+
+
+class LoggingSettings(Section):
+    """`[logging]`: what is logged, and how."""
+
+    level: Literal["debug", "info", "warning", "error", "critical"] = Field(
+        "info", description="The least severe that is logged."
+    )
+    format: Literal["auto", "json", "console"] = Field(
+        "auto", description="auto is console on a terminal, else JSON lines."
+    )
+
+    @field_validator("level", mode="before")
+    @classmethod
+    def _any_case(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
+
+
+class CredentialSettings(Section):
+    """`[credentials.<account>]`: better kept in a secrets directory than in a file. Never printed."""
+
+    none_unsets: ClassVar[bool] = False
+
+    api_key: SecretStr | None = Field(None, min_length=1, description="The key's public half.")
+    secret: SecretStr | None = Field(None, min_length=1, description="The key's secret half.")
+    password: SecretStr | None = Field(None, min_length=1, description="The passphrase some venues ask for.")
+    uid: SecretStr | None = Field(None, min_length=1, description="The user id some venues ask for.")
