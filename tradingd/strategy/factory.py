@@ -2,12 +2,12 @@
 
 import difflib
 from collections.abc import Callable, Mapping
-from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
 
 from pydantic import ValidationError
 
+from tradingd.domain.loading import check_class, load_class
 from tradingd.errors import ConfigError
 from tradingd.strategy.base import Strategy
 from tradingd.strategy.context import StrategyContext
@@ -36,36 +36,14 @@ def load_strategy_class(name: str) -> type[Strategy]:
     if path is None and ":" in name:
         path = name
     if path is not None:
-        return _import_class(path)
+        return load_class(path, Strategy, "strategy")
     installed = {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
     if name in installed:
-        return _checked(installed[name].load(), name)
+        return check_class(installed[name].load(), Strategy, f"strategy {name!r}")
     known = sorted({*BUILTIN_STRATEGIES, *installed})
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
-    raise ConfigError(f"no strategy is called {name!r}; {hint} Your own is named by 'package.module:Class'.")
-
-
-def _import_class(path: str) -> type[Strategy]:
-    module_name, _, class_name = path.partition(":")
-    try:
-        module = import_module(module_name)
-    except ImportError as error:
-        raise ConfigError(
-            f"strategy {path!r}: cannot import {module_name!r} ({error}); "
-            "is the file beside the config, or its folder on PYTHONPATH?"
-        ) from error
-    try:
-        found = getattr(module, class_name)
-    except AttributeError:
-        raise ConfigError(f"strategy {path!r}: {module_name!r} has no {class_name!r}") from None
-    return _checked(found, path)
-
-
-def _checked(found: object, name: str) -> type[Strategy]:
-    if not (isinstance(found, type) and issubclass(found, Strategy)):
-        raise ConfigError(f"strategy {name!r} is not a subclass of tradingd.strategy.base.Strategy")
-    return found
+    raise ConfigError(f"no strategy is called {name!r}; {hint}; your own is named by 'package.module:Class'")
 
 
 class StrategyFactory:
