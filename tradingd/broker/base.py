@@ -25,20 +25,24 @@ class Broker(ABC):
 
     def __init__(self, venue: str) -> None:
         self.venue = venue
-        self._subscribed: set[str] = set()
+        self._subscribed: set[str] | None = None
 
     @property
-    def subscriptions(self) -> frozenset[str]:
-        """The symbols whose market data this broker takes."""
-        return frozenset(self._subscribed)
+    def subscriptions(self) -> frozenset[str] | None:
+        """The symbols whose market data this broker takes; None for all there are."""
+        return None if self._subscribed is None else frozenset(self._subscribed)
 
     def subscribe(self, *symbols: str) -> None:
-        """Take the market data of `symbols` from now on."""
-        self._subscribed.update(symbols)
+        """Take the market data of `symbols`, and of those subscribed before, only."""
+        self._subscribed = {*(self._subscribed or ()), *symbols}
 
     def unsubscribe(self, *symbols: str) -> None:
-        """Take the market data of `symbols` no more."""
-        self._subscribed.difference_update(symbols)
+        """Take the market data of `symbols` no more; those that were subscribed before stay."""
+        self._subscribed = set(self._subscribed or ()) - set(symbols)
+
+    def takes(self, symbol: str) -> bool:
+        """Whether this broker takes the market data of `symbol`."""
+        return self._subscribed is None or symbol in self._subscribed
 
     @abstractmethod
     def place_order(self, order: SubmitOrder) -> None:

@@ -170,7 +170,7 @@ class SimulatedBroker(Broker):
 
     def _refusal(self, order: SubmitOrder) -> str:
         """Why an exchange would refuse the order; empty when it would take it."""
-        if order.symbol not in self._subscribed or order.symbol not in self._instruments:
+        if not self.takes(order.symbol) or order.symbol not in self._instruments:
             return f"UNKNOWN_SYMBOL: {order.symbol} is not traded at {self.venue}"
         if order.order_id in self._used_ids:
             return f"DUPLICATE_ORDER_ID: {order.order_id} has been used"
@@ -234,7 +234,9 @@ class SimulatedBroker(Broker):
 
     def on_market_data(self, data: MarketEvent) -> None:
         """Match the working orders of the event's symbol, in the order that is worst for us."""
-        if self._own_prices and data.symbol in self._subscribed:
+        if not self.takes(data.symbol):
+            return
+        if self._own_prices:
             self._prices.update(data)
         book = self._working.get(data.symbol)
         if book:

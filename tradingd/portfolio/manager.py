@@ -64,8 +64,6 @@ class PortfolioManager:
         self._by_strategy: dict[tuple[str, str], Position] = {}
         self._strategy_fees: dict[str, dict[str, Decimal]] = {}
         self._peak = self.initial_cash
-        for symbol in instruments or ():
-            self._instrument(symbol)
         if self.initial_cash:
             self.deposit(self.initial_cash, ts=0)
 
@@ -118,6 +116,11 @@ class PortfolioManager:
         name = asset or self.currency
         self._book(LedgerEntry(ts, "", "deposit", name, to_decimal(amount), ASSETS, EQUITY))
         self._valuation.set_asset(name, self.ledger.balance(name))
+
+    def learn(self, *symbols: str) -> None:
+        """Let the instruments of `symbols` price assets from now on; a first fill does so, too."""
+        for symbol in symbols:
+            self._instrument(symbol)
 
     # --- figures -----------------------------------------------------------------------------------------
 

@@ -46,8 +46,12 @@ class SignalSizing:
         self._allow_short = allow_short
 
     def pointless(self, signal: Signal, book: ExposureBook) -> Denied | None:
-        """Why a signal asks for nothing new: the position is held, or on its way."""
-        held = self._portfolio.get_strategy_position(signal.strategy_id, signal.symbol).quantity
+        """Why a signal asks for nothing new: the position is held, or on its way.
+
+        Less than a lot, such as a fee in the base coin leaves behind, is nothing.
+        """
+        exact = self._portfolio.get_strategy_position(signal.strategy_id, signal.symbol).quantity
+        held = book.instrument(signal.symbol).floor_quantity(exact)
         working = book.working(signal.symbol, signal.strategy_id)
         if signal.direction is Direction.FLAT:
             return None if held or working else Denied("ALREADY_FLAT", "there is nothing to close")

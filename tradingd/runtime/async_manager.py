@@ -40,7 +40,7 @@ class AsyncEventManager(EventManager):
         """Let the components begin."""
         for node, hook in self._call_hooks("on_start"):
             self._run(node, hook, _NO_EVENT)
-            await self._until_quiet()
+            await self.until_quiet()
 
     def stop(self) -> None:
         """Let the components end; what they ask for now is not handled any more."""
@@ -135,7 +135,7 @@ class AsyncEventManager(EventManager):
         for targets in stages:
             for node, handler in targets:
                 self._enqueue(node, handler, event)
-            await self._until_quiet()
+            await self.until_quiet()
         self._tell_observers(event)
 
     async def _fire_timers(self, ts: int) -> None:
@@ -143,9 +143,9 @@ class AsyncEventManager(EventManager):
         for timer in self.timers.pop_due(ts - 1):
             self.clock.advance_to(timer.ts)
             self.emit(timer)
-            await self._until_quiet()
+            await self.until_quiet()
 
-    async def _until_quiet(self) -> None:
+    async def until_quiet(self) -> None:
         """Wait until every event that was emitted has been handled."""
         if self._pending:
             await self._quiet.wait()

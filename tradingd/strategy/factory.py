@@ -89,7 +89,7 @@ def _explain(error: ValidationError, cls: type[Strategy]) -> str:
     lines = []
     for problem in error.errors():
         name = ".".join(str(part) for part in problem["loc"]) or "parameters"
-        text = problem["msg"]
+        text = problem["msg"].removeprefix("Value error, ")
         if problem["type"] == "extra_forbidden":
             near = difflib.get_close_matches(name, known, n=1)
             text = (

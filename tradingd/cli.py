@@ -1,0 +1,169 @@
+"""The command line.
+
+Nothing heavy is imported before a command needs it: `tradingd --help` must answer at once.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from tradingd import __version__
+from tradingd.errors import TradingdError
+
+__all__ = ["app", "main"]
+
+_USAGE = 64
+_INTERRUPTED = 130
+# typer carries click within itself since 0.26 or so; this is its error class in either case.
+_UsageProblem: type[Any] = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
+
+app = typer.Typer(
+    name="tradingd",
+    help="A trading daemon: paper trading, backtests and live trading through the same components.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+data_app = typer.Typer(help="Recorded market data: import, list, check.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+
+Files = Annotated[
+    list[Path], typer.Argument(help="Configuration files, TOML or YAML; later ones override earlier ones.")
+]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Override one key; may be repeated.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="DIR", help="Write the run's records there."),
+]
+Format = Annotated[str, typer.Option("--format", help="Of the files in --out: parquet or csv.")]
+
+
+def main() -> NoReturn:
+    """Run the command line; errors of ours end in one line on stderr and their exit code."""
+    try:
+        code = app(standalone_mode=False)
+    except typer.Abort:
+        sys.exit(_INTERRUPTED)
+    except _UsageProblem as error:
+        error.show()
+        sys.exit(_USAGE)
+    except TradingdError as error:
+        typer.echo(f"tradingd: {error}", err=True)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        sys.exit(0)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+@app.command()
+def run(files: Files, sets: Overrides = None, out: Out = None, fmt: Format = "parquet") -> None:
+    """Run the daemon until its feed ends or it is stopped (Ctrl-C, SIGTERM)."""
+    from tradingd.commands.run import run_daemon
+
+    raise typer.Exit(run_daemon(files, sets or [], out, fmt))
+
+
+@app.command()
+def backtest(
+    files: Files, sets: Overrides = None, out: Out = None, fmt: Format = "parquet", as_json: Json = False
+) -> None:
+    """Run the configured strategies over recorded data and tell what came of it."""
+    from tradingd.commands.output import show_summary
+    from tradingd.commands.run import run_backtest
+
+    show_summary(run_backtest(files, sets or [], out, fmt), as_json=as_json)
+
+
+@app.command()
+def check(files: Files, sets: Overrides = None, as_json: Json = False) -> None:
+    """Check a configuration and print it resolved: secrets masked, limits as money."""
+    from tradingd.commands.check import check_config
+
+    check_config(files, sets or [], as_json=as_json)
+
+
+@app.command()
+def strategies(as_json: Json = False) -> None:
+    """List the strategies with their parameters."""
+    from tradingd.commands.strategies import list_strategies
+
+    list_strategies(as_json=as_json)
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="Where to write; made if missing.")] = Path(),
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files that are there.")] = False,
+) -> None:
+    """Write a commented configuration and a strategy skeleton that run as they are."""
+    from tradingd.commands.init import write_skeleton
+
+    write_skeleton(folder, force=force)
+
+
+@app.command()
+def version(as_json: Json = False) -> None:
+    """Print the version."""
+    typer.echo(f'{{"version":"{__version__}"}}' if as_json else __version__)
+
+
+@data_app.command("list")
+def data_list(
+    folder: Annotated[Path, typer.Argument(help="A catalog folder, or pkg:tradingd/sample_data.")],
+    as_json: Json = False,
+) -> None:
+    """List the series of a catalog."""
+    from tradingd.commands.data import list_catalog
+
+    list_catalog(folder, as_json=as_json)
+
+
+@data_app.command("check")
+def data_check(
+    folder: Annotated[Path, typer.Argument(help="A catalog folder, or pkg:tradingd/sample_data.")],
+    symbol: Annotated[str | None, typer.Option(help="Only this symbol.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Read every row of a catalog and tell what is wrong and what is missing; exit 65 if anything is wrong."""
+    from tradingd.commands.data import check_catalog
+
+    raise typer.Exit(check_catalog(folder, symbol, as_json=as_json))
+
+
+@data_app.command("import")
+def data_import(
+    source: Annotated[Path, typer.Argument(help="A CSV or Parquet file.")],
+    catalog: Annotated[Path, typer.Option(help="The catalog folder; made if missing.")],
+    symbol: Annotated[str, typer.Option(help="For example AAPL or BTC/USD.")],
+    interval: Annotated[str | None, typer.Option(help="Of bars: 1m, 1h, 1d.")] = None,
+    dataset: Annotated[str, typer.Option(help="The folder within the catalog.")] = "imported",
+    kind: Annotated[str, typer.Option(help="bars, trades or quotes.")] = "bars",
+    calendar: Annotated[str, typer.Option(help="24/7 or weekdays: when no gap is a gap.")] = "24/7",
+    instrument: Annotated[
+        list[str] | None,
+        typer.Option("--instrument", metavar="FIELD=VALUE", help="For example tick=0.01; may be repeated."),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a series that is there.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Check a file and add it to a catalog."""
+    from tradingd.commands.data import import_series
+
+    import_series(
+        source,
+        catalog,
+        symbol=symbol,
+        interval=interval,
+        dataset=dataset,
+        kind=kind,
+        calendar=calendar,
+        instrument=instrument or [],
+        overwrite=overwrite,
+        as_json=as_json,
+    )

@@ -1,0 +1,191 @@
+"""`tradingd run` and `tradingd backtest`."""
+
+import asyncio
+import os
+import secrets
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from tradingd.analytics.recorder import RunRecorder
+from tradingd.analytics.summary import Summary
+from tradingd.app import build, load_market_data, make_strategies, register_all
+from tradingd.commands.output import show_summary
+from tradingd.config import Settings, load_settings
+from tradingd.data.handler import LoadReport
+from tradingd.domain.events import EventType
+from tradingd.errors import ConfigError, UsageError
+from tradingd.ops.logging import EventLogger, LogHandle, configure_logging
+from tradingd.runtime.backtest import BacktestSession
+from tradingd.runtime.container import Container
+from tradingd.runtime.daemon import DaemonSession
+from tradingd.strategy.base import Strategy
+
+__all__ = ["run_backtest", "run_daemon"]
+
+_NS = 1_000_000_000
+_FORCED = 130
+_LOG_FLUSH_S = 0.5
+_LOGGED = (
+    EventType.SIGNAL,
+    EventType.ORDER_REQUEST,
+    EventType.CANCEL_REQUEST,
+    EventType.ORDER,
+    EventType.ORDER_UPDATE,
+    EventType.FILL,
+    EventType.FAULT,
+    EventType.HALT,
+)
+
+
+def run_backtest(files: Sequence[Path], sets: Sequence[str], out: Path | None, fmt: str) -> Summary:
+    """Run a backtest from configuration files."""
+    recorder_format = _format(fmt)
+    settings = load_settings(files, overrides=[*sets, "run.mode=backtest"], environ=os.environ)
+    container, strategies, report = _prepare(settings)
+    session = BacktestSession(
+        container,
+        strategies,
+        report,
+        name=settings.run.name,
+        run_id=_run_id(settings),
+        recorder=_recorder(out, recorder_format),
+    )
+    return session.run()
+
+
+def run_daemon(files: Sequence[Path], sets: Sequence[str], out: Path | None, fmt: str) -> int:
+    """Run the daemon from configuration files; returns the exit code."""
+    recorder_format = _format(fmt)
+    settings = load_settings(files, overrides=sets, environ=os.environ)
+    if settings.run.mode == "backtest":
+        raise UsageError('the configuration says run.mode = "backtest"; use `tradingd backtest`')
+    container, strategies, report = _prepare(settings)
+    panel = settings.logging.format == "auto" and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    handle = _logging(settings, panel=panel)
+    session = DaemonSession(
+        container,
+        strategies,
+        report,
+        name=settings.run.name,
+        run_id=_run_id(settings),
+        recorder=_recorder(out, recorder_format),
+        log=handle.logger,
+        speed=_speed(settings, report),
+        handler_timeout_s=float(settings.runtime.handler_timeout_s),
+        stop_timeout_s=float(settings.runtime.stop_timeout_s),
+    )
+    logger = EventLogger(handle.logger)
+    session.manager.observe(logger.observe, _LOGGED)
+    _log_gaps(handle, report)
+    try:
+        summary = _run_loop(session, _loop_factory(settings.runtime.uvloop), panel=panel)
+        if not panel:
+            handle.logger.info("summary", **_as_fields(summary))
+    finally:
+        handle.close(_LOG_FLUSH_S)
+    if panel:
+        show_summary(summary, as_json=False)
+    return _exit_code(session)
+
+
+def _prepare(settings: Settings) -> tuple[Container, list[Strategy], LoadReport]:
+    container = build(settings)
+    strategies = make_strategies(container)
+    report = load_market_data(container, strategies)
+    register_all(container, strategies)
+    return container, strategies, report
+
+
+def _run_loop(
+    session: DaemonSession, loop_factory: Callable[[], asyncio.AbstractEventLoop] | None, *, panel: bool
+) -> Summary:
+    if panel:
+        from rich.console import Console
+
+        from tradingd.ops.console import LiveConsole
+
+        live = LiveConsole(lambda: session.snapshot(session.state), Console())
+        session.attach("console", live.run)
+    else:
+        session.attach("status", session.status)
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        return runner.run(session.run())
+
+
+def _exit_code(session: DaemonSession) -> int:
+    if session.failure is not None:
+        sys.stderr.write(f"tradingd: {session.failure}\n")
+        return session.failure.exit_code
+    return _FORCED if session.forced else 0
+
+
+def _loop_factory(wanted: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Uvloop's loop where it is wanted and there, else None for asyncio's own."""
+    if wanted == "off":
+        return None
+    try:
+        import uvloop
+    except ImportError:
+        if wanted == "on":
+            raise ConfigError('runtime.uvloop = "on", but uvloop is not installed: pip install uvloop') from None
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
+def _speed(settings: Settings, report: LoadReport) -> float | None:
+    """How many seconds of data are to pass in a second."""
+    replay = settings.data.replay
+    if replay.speed is not None:
+        return float(replay.speed)
+    if replay.duration_s is not None:
+        return max(report.last_ts - report.first_ts, 1) / _NS / float(replay.duration_s)
+    return None
+
+
+def _logging(settings: Settings, *, panel: bool) -> LogHandle:
+    """Log lines to stdout; nowhere while the panel, which tells the same, has the terminal."""
+    stream = open(os.devnull, "w", encoding="utf-8") if panel else sys.stdout  # noqa: SIM115, PTH123 - lives as long as the run
+    fmt: Literal["json", "console"] = "console" if settings.logging.format == "console" else "json"
+    return configure_logging(settings.logging.level, fmt, stream, _run_id(settings))
+
+
+def _log_gaps(handle: LogHandle, report: LoadReport) -> None:
+    for scanned in report.series:
+        if scanned.gap_count:
+            handle.logger.warning(
+                "data_gaps", symbol=scanned.spec.symbol, gaps=scanned.gap_count, missing_bars=scanned.missing
+            )
+
+
+def _recorder(out: Path | None, fmt: Literal["parquet", "csv"]) -> RunRecorder | None:
+    return None if out is None else RunRecorder(out, fmt)
+
+
+def _format(fmt: str) -> Literal["parquet", "csv"]:
+    match fmt:
+        case "parquet" | "csv":
+            return fmt
+        case _:
+            raise UsageError(f"--format {fmt}: use parquet or csv")
+
+
+_STARTED = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+
+
+def _run_id(settings: Settings) -> str:
+    """The name of this run of the process."""
+    return f"{settings.run.name}-{_STARTED}"
+
+
+def _as_fields(summary: Summary) -> dict[str, object]:
+    import msgspec
+
+    from tradingd.analytics.summary import to_json
+
+    fields: dict[str, object] = msgspec.json.decode(to_json(summary))
+    fields.pop("run_id")
+    return fields

@@ -1,0 +1,45 @@
+"""Users' own classes by `package.module:Class`."""
+
+from importlib import import_module
+from typing import TypeVar
+
+from tradingd.errors import ConfigError
+
+__all__ = ["check_class", "load_class"]
+
+T = TypeVar("T")
+
+
+def load_class(path: str, base: type[T], what: str) -> type[T]:
+    """Import the class that `package.module:Class` names and check that it is a `base`.
+
+    `what` names its role in messages, such as "strategy".
+
+    Raises:
+        ConfigError: the module or class does not exist, or the class is of another kind.
+
+    """
+    module_name, _, class_name = path.partition(":")
+    try:
+        module = import_module(module_name)
+    except ImportError as error:
+        raise ConfigError(
+            f"{what} {path!r}: cannot import {module_name!r} ({error}); "
+            "is the file beside the config, or its folder on PYTHONPATH?"
+        ) from error
+    found = getattr(module, class_name, None)
+    if found is None:
+        raise ConfigError(f"{what} {path!r}: {module_name!r} has no {class_name!r}")
+    return check_class(found, base, f"{what} {path!r}")
+
+
+def check_class(found: object, base: type[T], name: str) -> type[T]:
+    """`found`, if it is a subclass of `base` (any class will do for `object`).
+
+    Raises:
+        ConfigError: it is not.
+
+    """
+    if not (isinstance(found, type) and issubclass(found, base)):
+        raise ConfigError(f"{name} is not a subclass of {base.__module__}.{base.__qualname__}")
+    return found

@@ -1,0 +1,223 @@
+"""The daemon: a feed and all components as supervised tasks of one event loop."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Awaitable, Callable
+from random import Random
+from typing import Any
+
+from tradingd.analytics.summary import Summary, decimal_text
+from tradingd.data.replay import ReplayFeed
+from tradingd.domain.enums import RunState
+from tradingd.domain.events import MarketEvent
+from tradingd.errors import ComponentError, UsageError
+from tradingd.runtime.async_manager import AsyncEventManager
+from tradingd.runtime.session import Session
+from tradingd.runtime.supervisor import StopReport, Supervisor, Verdict, VerdictKind
+from tradingd.runtime.watchdog import HandlerWatchdog
+
+__all__ = ["DaemonSession"]
+
+_STATUS_EVERY_S = 5.0
+
+
+class DaemonSession(Session):
+    """Runs a feed through the asynchronous event manager until it ends or somebody stops it.
+
+    `log` is a structlog logger. `speed` is how many seconds of data pass in a second, None for as fast as
+    possible. `attach` makes a further task from the session, such as a live console.
+
+    The first SIGINT or SIGTERM stops in order: the feed, then new orders, then working orders are canceled, then
+    the tasks end. A second one ends them at once.
+    """
+
+    def __init__(
+        self,
+        *args: Any,  # noqa: ANN401 - those of Session
+        log: Any,  # noqa: ANN401 - structlog's loggers have no common type
+        speed: float | None = None,
+        handler_timeout_s: float = 1.0,
+        stop_timeout_s: float = 2.0,
+        **options: Any,  # noqa: ANN401 - those of Session
+    ) -> None:
+        super().__init__(*args, mode="PAPER", **options)
+        if not isinstance(self.manager, AsyncEventManager):
+            raise UsageError('the daemon needs run.mode = "paper"')
+        self._driver = self.manager
+        self._log = log
+        self._speed = speed
+        self._handler_timeout_s = handler_timeout_s
+        self._stop_timeout_s = stop_timeout_s
+        self._extra: list[tuple[str, Callable[[], Awaitable[None]]]] = []
+        self._signals = 0
+        self._winding_down: asyncio.Task[None] | None = None
+        self._hurry: asyncio.Task[StopReport] | None = None
+        self._ready = asyncio.Event()
+        self.failure: ComponentError | None = None
+        self.forced = False
+        self.supervisor = Supervisor(
+            on_critical=self._on_critical,
+            on_failure=self._on_failure,
+            on_restart=self._on_restart,
+            monotonic=time.monotonic,
+            random=Random(),  # noqa: S311 - jitter of restarts
+        )
+        self.supervisor.on_state(self._on_state)
+
+    @property
+    def state(self) -> RunState:
+        """The run's state."""
+        return self.supervisor.state
+
+    def attach(self, name: str, task: Callable[[], Awaitable[None]]) -> None:
+        """Run `task` beside the daemon; its failure is logged and stops nothing."""
+        self._extra.append((name, task))
+
+    async def run(self) -> Summary:
+        """Run until the feed ends, a stop is asked for, or a critical component fails.
+
+        After a critical failure the summary is still given; `failure` has the error.
+        """
+        began = time.perf_counter()
+        self._add_tasks()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._on_signal, number)
+        try:
+            with HandlerWatchdog(self._driver, self._handler_timeout_s, self._on_blocked):
+                reason = await self._live()
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
+        self.finish_records()
+        return self.summary(reason, time.perf_counter() - began)
+
+    async def status(self) -> None:
+        """Log where the session stands, every few seconds; for a daemon without a terminal."""
+        while True:
+            await asyncio.sleep(_STATUS_EVERY_S)
+            self.log_status()
+
+    def log_status(self) -> None:
+        """Log where the session stands."""
+        now = self.snapshot(self.state)
+        self._log.info(
+            "status",
+            state=now.state,
+            equity=decimal_text(now.equity),
+            pnl=decimal_text(now.pnl),
+            drawdown_percent=decimal_text(now.drawdown_percent),
+            positions={line.symbol: decimal_text(line.quantity) for line in now.positions},
+            working_orders=len(now.open_orders),
+            events=now.events_done,
+            events_total=now.events_total,
+        )
+
+    # --- the life of a run -----------------------------------------------------------------------------------
+
+    def _add_tasks(self) -> None:
+        for name, task in self._driver.tasks().items():
+            self.supervisor.add(name, task)
+        self.supervisor.add("feed.replay", self._feed)
+        for name, task in self._extra:
+            self.supervisor.add(name, task, critical=False)
+
+    async def _live(self) -> str:
+        self._log.info(
+            "started",
+            name=self.name,
+            mode=self.mode,
+            strategies=[strategy.strategy_id for strategy in self.strategies],
+            events=self.report.total_events,
+        )
+        await self.supervisor.start()
+        self.supervisor.mark_reconciling("a simulated account has nothing to reconcile")
+        await self._driver.start()
+        self.supervisor.mark_trading()
+        self._ready.set()
+        verdict = await self.supervisor.wait()
+        reason = self._reason(verdict)
+        await self._wind_down()
+        report = await self.supervisor.stop(reason, self._stop_timeout_s)
+        self._driver.stop()
+        for task in report.stuck:
+            self._log.error("task_stuck", task=task)
+        self._log.info("stopped", reason=reason, elapsed_s=round(report.elapsed_s, 3))
+        return reason
+
+    async def _feed(self) -> None:
+        await self._ready.wait()
+        feed = ReplayFeed(
+            self.data.stream(),
+            first_ts=self.report.first_ts,
+            publish=self._publish,
+            sleep=asyncio.sleep,
+            monotonic=time.monotonic,
+            speed=self._speed,
+        )
+        await feed.run()
+        await self._driver.finish()
+        self.supervisor.request_stop("end of data")
+
+    async def _publish(self, event: MarketEvent) -> None:
+        if self._winding_down is not None:
+            await asyncio.Event().wait()  # nothing more comes in; the stop cancels this task
+        await self._driver.publish(event)
+
+    async def _wind_down(self) -> None:
+        """Refuse new orders, cancel the working ones and wait for quiet, all within the time there is."""
+        self._winding_down = asyncio.create_task(self._cancel_orders(), name="wind-down")
+        try:
+            await asyncio.wait_for(self._winding_down, self._stop_timeout_s / 2)
+        except TimeoutError:
+            self._log.warning("wind_down_timed_out", working_orders=len(self.execution.orders))
+        except asyncio.CancelledError:
+            if not self.forced:
+                raise
+
+    async def _cancel_orders(self) -> None:
+        self.execution.refuse_new("STOPPING")
+        self.execution.cancel_all("STOPPING")
+        if self.failure is None:
+            await self._driver.until_quiet()
+
+    def _reason(self, verdict: Verdict) -> str:
+        if verdict.kind is VerdictKind.CRITICAL_FAILURE:
+            return f"{verdict.name} failed: {verdict.reason}"
+        return verdict.reason
+
+    # --- what happens to it ----------------------------------------------------------------------------------
+
+    def _on_signal(self, number: signal.Signals) -> None:
+        self._signals += 1
+        if self._signals == 1:
+            self._log.info("stop_requested", signal=number.name)
+            self.supervisor.request_stop(number.name)
+            return
+        self._log.warning("stop_forced", signal=number.name)
+        self.forced = True
+        self._stop_timeout_s = 0.0
+        if self._winding_down is not None:
+            self._winding_down.cancel()
+        if self.state is RunState.STOPPING:
+            self._hurry = asyncio.create_task(self.supervisor.stop("forced", 0.0), name="hurry")
+
+    def _on_critical(self, name: str, error: Exception) -> None:
+        """A critical task died: no new order leaves from now on."""
+        self.failure = error if isinstance(error, ComponentError) else ComponentError(f"{name}: {error}")
+        self.execution.refuse_new(f"HALTED: {name} failed")
+        self.supervisor.halt(f"{name} failed")
+        self._log.critical("trading_halted", task=name, error=str(error), exc_info=error)
+
+    def _on_failure(self, name: str, error: Exception) -> None:
+        self._log.error("task_failed", task=name, error=str(error), exc_info=error)
+
+    def _on_restart(self, name: str, error: Exception, delay_s: float) -> None:
+        self._log.warning("task_restarts", task=name, error=str(error), delay_s=round(delay_s, 3))
+
+    def _on_state(self, old: RunState, new: RunState, reason: str) -> None:
+        self._log.info("run_state", old=old.value, new=new.value, reason=reason)
+
+    def _on_blocked(self, component: str, seconds: float, stack: str) -> None:
+        self._log.error("handler_blocked", component=component, seconds=seconds, stack=stack)

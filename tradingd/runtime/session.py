@@ -1,0 +1,209 @@
+"""What every session has, whichever driver runs it: statistics, the equity curve, a snapshot, a summary."""
+
+from collections import deque
+from collections.abc import Sequence
+
+from tradingd.analytics.recorder import RunRecorder
+from tradingd.analytics.summary import (
+    PositionLine,
+    SessionStats,
+    StrategyLine,
+    Summary,
+    build_summary,
+    decimal_text,
+    percent,
+    position_line,
+)
+from tradingd.data.handler import DataHandler, LoadReport
+from tradingd.domain.enums import HaltScope, OrderStatus
+from tradingd.domain.events import (
+    MARKET_EVENTS,
+    Event,
+    EventType,
+    Fill,
+    HaltChanged,
+    MarketEvent,
+    OrderUpdate,
+    StrategyFaulted,
+)
+from tradingd.domain.money import ONE, sub
+from tradingd.execution.engine import ExecutionEngine
+from tradingd.ops.console import OrderLine, Snapshot
+from tradingd.portfolio.manager import PortfolioManager
+from tradingd.runtime.container import Container
+from tradingd.runtime.manager import EventManager
+from tradingd.strategy.base import Strategy
+
+__all__ = ["EquitySampler", "Session"]
+
+_TOLD = (EventType.FILL, EventType.ORDER_UPDATE, EventType.FAULT, EventType.HALT)
+_RECENT = 50
+
+
+class EquitySampler:
+    """The equity curve: one point per instant of market data, after all that happened at that instant."""
+
+    def __init__(self, portfolio: PortfolioManager, stats: SessionStats, recorder: RunRecorder | None) -> None:
+        self._portfolio = portfolio
+        self._stats = stats
+        self._recorder = recorder
+        self._ts = 0
+        self._equity = portfolio.initial_cash
+
+    def observe(self, event: MarketEvent) -> None:
+        """Take the equity after a market event; the last one of an instant is its point."""
+        if event.ts != self._ts:
+            self.flush()
+            self._ts = event.ts
+        self._equity = self._portfolio.get_equity()
+
+    def flush(self) -> None:
+        """Write the point of the latest instant."""
+        if self._ts:
+            self._stats.on_equity(self._ts, self._equity)
+            if self._recorder is not None:
+                self._recorder.on_equity(self._ts, self._equity)
+
+
+class Session:
+    """A run that is wired and loaded: its parts, and what is told of them."""
+
+    def __init__(
+        self,
+        container: Container,
+        strategies: Sequence[Strategy],
+        report: LoadReport,
+        *,
+        name: str,
+        mode: str,
+        run_id: str,
+        recorder: RunRecorder | None = None,
+    ) -> None:
+        self.name = name
+        self.mode = mode
+        self.run_id = run_id
+        self.report = report
+        self.strategies = tuple(strategies)
+        self.manager: EventManager = container.get("event_manager")
+        self.data: DataHandler = container.get("data_handler")
+        self.execution: ExecutionEngine = container.get("execution_engine")
+        self.portfolio: PortfolioManager = container.get("portfolio_manager")
+        self.recorder = recorder
+        self.stats = SessionStats()
+        self.recent: deque[str] = deque(maxlen=_RECENT)
+        self._sampler = EquitySampler(self.portfolio, self.stats, recorder)
+        self.stats.on_equity(report.first_ts, self.portfolio.initial_cash)
+        self.manager.clock.advance_to(report.first_ts)
+        self.manager.observe(self.stats.observe, _TOLD)
+        self.manager.observe(self._tell_recent, _TOLD)
+        self.manager.observe(self._sampler.observe, MARKET_EVENTS)
+        if recorder is not None:
+            self.manager.observe(recorder.observe, recorder.event_types)
+
+    # --- what is told ----------------------------------------------------------------------------------------
+
+    def finish_records(self) -> None:
+        """Write what is still held back: the last equity point, the recorder's files."""
+        self._sampler.flush()
+        if self.recorder is not None:
+            self.recorder.close()
+
+    def summary(self, stop_reason: str, wall_s: float) -> Summary:
+        """What the session came to."""
+        return build_summary(
+            self.stats,
+            run_id=self.run_id,
+            name=self.name,
+            mode=self.mode,
+            stop_reason=stop_reason,
+            started_ns=self.report.first_ts,
+            ended_ns=self.manager.clock.now(),
+            wall_s=wall_s,
+            events=self.data.delivered,
+            currency=self.portfolio.currency,
+            initial_equity=self.portfolio.initial_cash,
+            equity=self.portfolio.get_equity(),
+            positions=self._positions(),
+            strategies=self._strategy_lines(),
+        )
+
+    def snapshot(self, state: str) -> Snapshot:
+        """The session at this instant."""
+        equity = self.portfolio.get_equity()
+        pnl = sub(equity, self.portfolio.initial_cash)
+        total = self.report.total_events
+        return Snapshot(
+            name=self.name,
+            mode=self.mode,
+            state=state,
+            clock_ns=self.manager.clock.now(),
+            currency=self.portfolio.currency,
+            equity=equity,
+            pnl=pnl,
+            return_percent=percent(pnl, self.portfolio.initial_cash),
+            drawdown_percent=percent(self.portfolio.drawdown, ONE),
+            progress=self.data.delivered / total if total else None,
+            events_done=self.data.delivered,
+            events_total=total,
+            positions=self._positions(),
+            open_orders=self._open_orders(),
+            recent=tuple(self.recent),
+            halts=tuple(f"{' '.join(key)}: {halt.name}" for key, halt in self.stats.halted.items()),
+            strategies=self._strategy_lines(),
+        )
+
+    def _positions(self) -> tuple[PositionLine, ...]:
+        return tuple(
+            position_line(position, self.portfolio.price(symbol))
+            for symbol, position in sorted(self.portfolio.positions.items())
+        )
+
+    def _open_orders(self) -> tuple[OrderLine, ...]:
+        return tuple(
+            OrderLine(
+                symbol=order.symbol,
+                side=order.side,
+                order_type=order.order_type,
+                quantity=order.quantity,
+                filled=order.filled,
+                price=order.limit_price if order.limit_price is not None else order.stop_price,
+                status=order.status,
+            )
+            for order in self.execution.orders.values()
+        )
+
+    def _strategy_lines(self) -> tuple[StrategyLine, ...]:
+        faulted = set(self.manager.faulted)
+        return tuple(
+            self.stats.strategy_line(
+                strategy.strategy_id,
+                self._state_of(strategy, faulted),
+                self.portfolio.realized_pnl(strategy.strategy_id),
+                self.portfolio.unrealized_pnl(strategy.strategy_id),
+            )
+            for strategy in self.strategies
+        )
+
+    def _state_of(self, strategy: Strategy, faulted: set[str]) -> str:
+        if f"strategy.{strategy.strategy_id}" in faulted:
+            return "FAULTED"
+        halt = self.stats.halted.get((HaltScope.STRATEGY.value, strategy.strategy_id))
+        return "RUNNING" if halt is None else halt.name
+
+    def _tell_recent(self, event: Event) -> None:
+        line = _line(event)
+        if line:
+            self.recent.append(line)
+
+
+def _line(event: Event) -> str:
+    if isinstance(event, Fill):
+        traded = f"{decimal_text(event.quantity)} {event.symbol} at {decimal_text(event.price)}"
+        return f"{event.strategy_id}: {event.side} {traded}"
+    if isinstance(event, OrderUpdate) and event.status in {OrderStatus.DENIED, OrderStatus.REJECTED}:
+        return f"{event.strategy_id}: {event.status} {event.symbol} {event.reason}"
+    if isinstance(event, StrategyFaulted):
+        return f"{event.strategy_id}: FAULTED {event.error}"
+    if isinstance(event, HaltChanged):
+        return f"{event.scope} {event.key}: {event.state.name} {event.reason}"
+    return ""
