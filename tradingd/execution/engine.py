@@ -101,6 +101,7 @@ class ExecutionEngine:
             self._tell(owned)
             return owned.order_id
         owned.apply(Trigger.SEND)
+        self._tell(owned)  # before the broker can answer
         self._emit(
             SubmitOrder(
                 self._clock.now(),
@@ -116,7 +117,6 @@ class ExecutionEngine:
                 owned.reduce_only,
             )
         )
-        self._tell(owned)
         return owned.order_id
 
     def cancel_order(self, order_id: str, reason: str = "") -> bool:
@@ -125,8 +125,8 @@ class ExecutionEngine:
         if order is None:
             return False
         order.apply(Trigger.REQUEST_CANCEL, reason)
-        self._emit(CancelOrder(self._clock.now(), order.venue, order_id))
         self._tell(order)
+        self._emit(CancelOrder(self._clock.now(), order.venue, order_id))
         return True
 
     def modify_order(

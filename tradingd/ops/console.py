@@ -101,7 +101,7 @@ class LiveConsole:
         self._ready = threading.Condition()
         self._pending: Snapshot | None = None
         self._closed = False
-        self._error: Exception | None = None
+        self._error: BaseException | None = None
         self._painter = threading.Thread(target=self._paint, name="console-painter", daemon=True)
 
     async def run(self) -> None:
@@ -160,7 +160,7 @@ class LiveConsole:
                 while (snapshot := self._next()) is not None:
                     width, height = self._console.size
                     live.update(render_snapshot(snapshot, width, height - (not self._screen)), refresh=True)
-        except Exception as error:  # noqa: BLE001 - a thread's boundary: whatever it is, `refresh` raises it
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - `refresh` raises it; rich exits on a broken pipe
             self._error = error
 
 
