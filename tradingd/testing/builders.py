@@ -54,7 +54,7 @@ def make_bar(
     minute: float = 0,
     interval_minutes: float = 1,
 ) -> Bar:
-    """A bar that opens `minute` minutes after `at(0)`; open is the close unless told, high and low enclose both."""
+    """A bar that opens at `at(minute)`; open is the close unless told, high and low enclose both."""
     first = close if open is None else open
     return Bar(
         at(minute + interval_minutes),

@@ -16,6 +16,7 @@ class EventLog:
         self.events: list[Any] = []
 
     def __call__(self, event: Event) -> None:
+        """Collect an event."""
         self.events.append(event)
 
     def observe(self, event: Event) -> None:
