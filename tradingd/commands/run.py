@@ -80,15 +80,25 @@ def run_daemon(files: Sequence[Path], sets: Sequence[str], out: Path | None, fmt
     logger = EventLogger(handle.logger)
     session.manager.observe(logger.observe, _LOGGED)
     _log_gaps(handle, report)
+    if panel:
+        _attach_panel(session)
+    else:
+        session.attach("status", session.status)
+    runner = asyncio.Runner(loop_factory=_loop_factory(settings.runtime.uvloop))
     try:
-        summary = _run_loop(session, _loop_factory(settings.runtime.uvloop), panel=panel)
+        summary = runner.run(session.run())
         if not panel:
             handle.logger.info("summary", **_as_fields(summary))
     finally:
         handle.close(_LOG_FLUSH_S)
     if panel:
         show_summary(summary, as_json=False)
-    return _exit_code(session)
+    code = _exit_code(session)
+    if session.stuck:  # closing the loop would wait for them for ever
+        sys.stdout.flush()
+        os._exit(code or _FORCED)
+    runner.close()
+    return code
 
 
 def _prepare(settings: Settings) -> tuple[Container, list[Strategy], LoadReport]:
@@ -99,20 +109,13 @@ def _prepare(settings: Settings) -> tuple[Container, list[Strategy], LoadReport]
     return container, strategies, report
 
 
-def _run_loop(
-    session: DaemonSession, loop_factory: Callable[[], asyncio.AbstractEventLoop] | None, *, panel: bool
-) -> Summary:
-    if panel:
-        from rich.console import Console
+def _attach_panel(session: DaemonSession) -> None:
+    from rich.console import Console
 
-        from tradingd.ops.console import LiveConsole
+    from tradingd.ops.console import LiveConsole
 
-        live = LiveConsole(lambda: session.snapshot(session.state), Console())
-        session.attach("console", live.run)
-    else:
-        session.attach("status", session.status)
-    with asyncio.Runner(loop_factory=loop_factory) as runner:
-        return runner.run(session.run())
+    live = LiveConsole(lambda: session.snapshot(session.state), Console())
+    session.attach("console", live.run)
 
 
 def _exit_code(session: DaemonSession) -> int:

@@ -38,13 +38,13 @@ class AsyncEventManager(EventManager):
 
     async def start(self) -> None:
         """Let the components begin."""
-        for node, hook in self._call_hooks("on_start"):
+        for node, hook in self._start_hooks():
             self._run(node, hook, _NO_EVENT)
             await self.until_quiet()
 
     def stop(self) -> None:
         """Let the components end; what they ask for now is not handled any more."""
-        for node, hook in self._call_hooks("on_stop"):
+        for node, hook in self._stop_hooks():
             self._run(node, hook, _NO_EVENT)
 
     async def publish(self, event: MarketEvent) -> None:

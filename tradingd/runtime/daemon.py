@@ -55,6 +55,8 @@ class DaemonSession(Session):
         self._hurry: asyncio.Task[StopReport] | None = None
         self._ready = asyncio.Event()
         self.failure: ComponentError | None = None
+        self.stuck: tuple[str, ...] = ()
+        """Tasks that ignored their cancellation; the loop cannot be closed while they live."""
         self.forced = False
         self.supervisor = Supervisor(
             on_critical=self._on_critical,
@@ -141,6 +143,7 @@ class DaemonSession(Session):
         await self._wind_down()
         report = await self.supervisor.stop(reason, self._stop_timeout_s)
         self._driver.stop()
+        self.stuck = report.stuck
         for task in report.stuck:
             self._log.error("task_stuck", task=task)
         self._log.info("stopped", reason=reason, elapsed_s=round(report.elapsed_s, 3))

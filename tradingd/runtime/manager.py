@@ -73,6 +73,8 @@ class Node:
 
 Target = tuple[Node, Handler]
 
+_OUR_FOLDER = __file__.rpartition("/")[0]
+
 
 class EventManager(ABC):
     """Registers components and routes events between them.
@@ -92,6 +94,7 @@ class EventManager(ABC):
         self.current: Node | None = None
         """The component whose handler is running, None between handlers."""
         self._nodes: dict[str, Node] = {}
+        self._unstarted: list[Node] = []
         self._targets: dict[tuple[EventType, str], tuple[Target, ...]] = {}
         self._stages: dict[tuple[EventType, str], tuple[tuple[Target, ...], ...]] = {}
         self._observers: dict[EventType, list[weakref.ref[Any]]] = {}
@@ -111,7 +114,10 @@ class EventManager(ABC):
         wanted = frozenset(types or ()) | required
         if not wanted:
             raise UsageError(f"component {name!r} names no event types to handle")
-        self._nodes[name] = self._adopt(Node(name, component, wanted))
+        node = self._adopt(Node(name, component, wanted))
+        self._nodes[name] = node
+        if hasattr(component, "on_start"):
+            self._unstarted.append(node)
         self._forget_routes()
 
     @property
@@ -221,12 +227,22 @@ class EventManager(ABC):
                 f"{self.current.name} emits faster than it can be served: {waiting} events wait for {node.name}"
             )
 
-    def _call_hooks(self, hook: str) -> Iterable[tuple[Node, Handler]]:
-        """The components' `on_start` or `on_stop`, as handlers that ignore their event."""
+    def _start_hooks(self) -> Iterable[tuple[Node, Handler]]:
+        """The `on_start` of components that have not begun yet, as handlers that ignore their event."""
+        while self._unstarted:
+            node = self._unstarted.pop(0)
+            yield node, _hook(node, "on_start")
+
+    def _stop_hooks(self) -> Iterable[tuple[Node, Handler]]:
+        """The `on_stop` of all components, as handlers that ignore their event."""
         for node in tuple(self._nodes.values()):
-            method = getattr(node.component, hook, None)
-            if method is not None:
-                yield node, lambda _, method=method: method()  # type: ignore[misc]
+            if hasattr(node.component, "on_stop"):
+                yield node, _hook(node, "on_stop")
+
+
+def _hook(node: Node, name: str) -> Handler:
+    method = getattr(node.component, name)
+    return lambda _: method()
 
 
 def _handlers(name: str, component: object, types: frozenset[EventType]) -> dict[EventType, Handler]:
@@ -249,6 +265,8 @@ def _describe(error: Exception) -> str:
     trace = error.__traceback__
     while trace is not None:
         code = trace.tb_frame.f_code
-        place = f" ({code.co_filename.rpartition('/')[2]}:{trace.tb_lineno} in {code.co_name})"
+        folder, _, file = code.co_filename.rpartition("/")
+        if folder != _OUR_FOLDER:
+            place = f" ({file}:{trace.tb_lineno} in {code.co_name})"
         trace = trace.tb_next
     return f"{type(error).__name__}: {error}{place}"

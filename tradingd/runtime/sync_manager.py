@@ -17,10 +17,10 @@ class SyncEventManager(EventManager):
         self._busy = False
 
     def start(self) -> None:
-        """Let the components begin."""
+        """Let the components begin that have not yet; the first market event does so, too."""
         self._busy = True
         try:
-            for node, hook in self._call_hooks("on_start"):
+            for node, hook in self._start_hooks():
                 self._run(node, hook, _NO_EVENT)
                 self._drain()
         finally:
@@ -29,7 +29,7 @@ class SyncEventManager(EventManager):
     def stop(self) -> None:
         """Let the components end; what they ask for now is not handled any more."""
         self._busy = True
-        for node, hook in self._call_hooks("on_stop"):
+        for node, hook in self._stop_hooks():
             self._run(node, hook, _NO_EVENT)
         self._busy = False
         self._line.clear()
@@ -62,6 +62,8 @@ class SyncEventManager(EventManager):
 
     def publish(self, event: MarketEvent) -> None:
         """Take a market event through its stages; returns when all is quiet."""
+        if self._unstarted:
+            self.start()
         self._busy = True
         try:
             self._offer(event)

@@ -1,0 +1,320 @@
+"""Both event managers: registration, routing, schedule, faults, floods, timers, observers."""
+
+import asyncio
+import gc
+from typing import Any
+
+import pytest
+
+from tests.runtime.parts import Probe, drive, make_manager
+from tradingd.domain.enums import Direction, Side
+from tradingd.domain.events import EventType, Fill, StrategyFaulted, Timer
+from tradingd.domain.ports import Stage
+from tradingd.errors import ComponentError, UsageError
+from tradingd.runtime.async_manager import AsyncEventManager
+from tradingd.runtime.manager import BATCH
+from tradingd.runtime.sync_manager import SyncEventManager
+from tradingd.testing import EventLog, at, make_bar, make_bars, make_fill, make_signal
+
+BOTH = pytest.mark.parametrize("kind", [SyncEventManager, AsyncEventManager])
+BAR = [EventType.BAR]
+
+
+def signal(name: str) -> Any:
+    """A signal that is told by its name."""
+    return make_signal(Direction.LONG, intent_id=name)
+
+
+@BOTH
+def test_market_events_go_stage_by_stage(kind: Any) -> None:
+    """A market event is offered to broker, portfolio, risk and strategy in that order."""
+    notes: list[Any] = []
+    manager = make_manager(kind)
+    for stage in reversed(Stage):
+        manager.register_component(stage.name, Probe(notes, stage.name, stage=stage), BAR)
+    drive(manager, [make_bar()])
+    assert [name for name, _ in notes] == ["BROKER", "PORTFOLIO", "RISK", "STRATEGY"]
+
+
+@BOTH
+def test_the_next_stage_waits_for_quiet(kind: Any) -> None:
+    """What a stage sets off, and what that sets off, is handled before the next stage sees the event."""
+    notes: list[Any] = []
+    manager = make_manager(kind)
+
+    def answer(event: Any) -> None:
+        if event.intent_id == "first":
+            manager.emit(signal("second"))
+
+    broker = Probe(notes, "broker", stage=Stage.BROKER, then=lambda _: manager.emit(signal("first")))
+    manager.register_component("strategy", Probe(notes, "strategy"), BAR)
+    manager.register_component("risk", Probe(notes, "risk", then=answer), [EventType.SIGNAL])
+    manager.register_component("broker", broker, BAR)
+    drive(manager, [make_bar()])
+    assert notes == [("broker", "BAR"), ("risk", "first"), ("risk", "second"), ("strategy", "BAR")]
+
+
+@BOTH
+def test_components_drain_their_inbox_in_line(kind: Any) -> None:
+    """Components are served in the order in which they got their first waiting event, each drained in turn."""
+    notes: list[Any] = []
+    manager = make_manager(kind)
+
+    def spread(_: Any) -> None:
+        for name in ("a", "b"):
+            manager.emit(signal(name))
+            manager.emit(make_fill(Side.BUY, 1, 1))
+
+    manager.register_component("source", Probe(notes, "source", then=spread), BAR)
+    manager.register_component("signals", Probe(notes, "signals"), [EventType.SIGNAL])
+    manager.register_component("fills", Probe(notes, "fills"), [EventType.FILL])
+    drive(manager, [make_bar()])
+    assert notes[1:] == [("signals", "a"), ("signals", "b"), ("fills", "FILL"), ("fills", "FILL")]
+
+
+@BOTH
+def test_a_long_inbox_is_drained_in_batches(kind: Any) -> None:
+    """A component with more than a batch of events lets the next in line have its turn in between."""
+    notes: list[Any] = []
+    manager = make_manager(kind)
+
+    def spread(_: Any) -> None:
+        for number in range(BATCH + 1):
+            manager.emit(signal(str(number)))
+        manager.emit(make_fill(Side.BUY, 1, 1))
+
+    manager.register_component("source", Probe(notes, "source", then=spread), BAR)
+    manager.register_component("signals", Probe(notes, "signals"), [EventType.SIGNAL])
+    manager.register_component("fills", Probe(notes, "fills"), [EventType.FILL])
+    drive(manager, [make_bar()])
+    assert notes.index(("fills", "FILL")) == 1 + BATCH
+    assert notes[-1] == ("signals", str(BATCH))
+
+
+@BOTH
+def test_a_component_gets_only_the_symbols_it_wants(kind: Any) -> None:
+    """A bar goes only to components whose filter has its symbol."""
+    notes: list[Any] = []
+    manager = make_manager(kind)
+    manager.register_component("a", Probe(notes, "a", symbols=frozenset({"AAPL"})), BAR)
+    manager.register_component("m", Probe(notes, "m", symbols=frozenset({"MSFT"})), BAR)
+    manager.register_component("all", Probe(notes, "all"), BAR)
+    drive(manager, [make_bar(symbol="MSFT")])
+    assert [name for name, _ in notes] == ["m", "all"]
+
+
+@BOTH
+def test_clock_and_prices_move_before_anybody_sees_the_event(kind: Any) -> None:
+    """While an event is handled the clock shows its time and the price board its price."""
+    seen: list[Any] = []
+    manager = make_manager(kind)
+
+    def look(event: Any) -> None:
+        seen.append((manager.clock.now() == event.ts, manager.prices.price("AAPL")))
+
+    manager.register_component("s", Probe([], "s", stage=Stage.BROKER, then=look), BAR)
+    drive(manager, make_bars([10.0, 11.0]))
+    assert seen == [(True, 10.0), (True, 11.0)]
+
+
+@BOTH
+def test_a_raising_strategy_is_faulted_alone(kind: Any) -> None:
+    """A strategy that raises gets no more events and is told of; the others run on."""
+    notes: list[Any] = []
+    manager = make_manager(kind)
+
+    def fail(_: Any) -> None:
+        raise RuntimeError("boom")
+
+    manager.register_component("bad", Probe(notes, "bad", then=fail, isolated=True), BAR)
+    manager.register_component("good", Probe(notes, "good", isolated=True), BAR)
+    log = EventLog()
+    manager.observe(log.observe, [EventType.FAULT])
+    drive(manager, make_bars([1.0, 2.0]))
+    assert notes == [("bad", "BAR"), ("good", "BAR"), ("good", "BAR")]
+    (fault,) = log.of(StrategyFaulted)
+    assert fault.error.startswith("RuntimeError: boom (test_event_managers.py:")
+    assert manager.faulted == ("bad",)
+
+
+def test_a_failing_core_component_stops_a_backtest() -> None:
+    """A component that is not a strategy ends the run with an error that names it and keeps the cause."""
+    manager = make_manager(SyncEventManager)
+    manager.register_component("ledger", Probe([], "ledger", then=lambda _: 1 / 0), BAR)
+    with pytest.raises(ComponentError, match="ledger failed on Bar") as caught:
+        drive(manager, [make_bar()])
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
+def test_a_failing_core_component_ends_its_task() -> None:
+    """In the daemon the component's task ends with the error, for the supervisor to see."""
+    manager = make_manager(AsyncEventManager)
+    manager.register_component("ledger", Probe([], "ledger", then=lambda _: 1 / 0), BAR)
+    with pytest.raises(ExceptionGroup) as caught:
+        drive(manager, [make_bar()])
+    assert caught.group_contains(ComponentError, match="ledger failed")
+
+
+@BOTH
+def test_a_flooding_strategy_is_faulted(kind: Any) -> None:
+    """A strategy that fills another component's inbox is stopped; what was let in is handled."""
+    notes: list[Any] = []
+    manager = make_manager(kind, capacity=100)
+
+    def flood(_: Any) -> None:
+        for number in range(1_000):
+            manager.emit(signal(str(number)))
+
+    manager.register_component("flood", Probe([], "flood", then=flood, isolated=True), BAR)
+    manager.register_component("risk", Probe(notes, "risk"), [EventType.SIGNAL])
+    log = EventLog()
+    manager.observe(log.observe, [EventType.FAULT])
+    drive(manager, [make_bar()])
+    assert len(notes) == 100
+    assert "emits faster than it can be served: 100 events wait for risk" in log.last(StrategyFaulted).error
+
+
+@BOTH
+def test_events_of_core_components_are_never_dropped(kind: Any) -> None:
+    """A fill is delivered even into an inbox that is over its capacity."""
+    notes: list[Any] = []
+    manager = make_manager(kind, capacity=16)
+
+    def fill(_: Any) -> None:
+        for _number in range(100):
+            manager.emit(make_fill(Side.BUY, 1, 1))
+
+    manager.register_component("execution", Probe([], "execution", then=fill), BAR)
+    manager.register_component("portfolio", Probe(notes, "portfolio"), [EventType.FILL])
+    drive(manager, [make_bar()])
+    assert len(notes) == 100
+
+
+@BOTH
+def test_observers_see_events_in_order_of_emission(kind: Any) -> None:
+    """An observer sees each emitted event once, in order, and market events after they were handled."""
+    manager = make_manager(kind)
+    manager.register_component("s", Probe([], "s", then=lambda _: manager.emit(signal("x"))), BAR)
+    log = EventLog()
+    manager.observe(log.observe)
+    drive(manager, [make_bar()])
+    assert [event.type for event in log.events] == [EventType.SIGNAL, EventType.BAR]
+
+
+@BOTH
+def test_observers_are_held_weakly(kind: Any) -> None:
+    """An observer that nobody else holds is forgotten."""
+    manager = make_manager(kind)
+    manager.register_component("s", Probe([], "s"), BAR)
+    log = EventLog()
+    kept = EventLog()
+    events = log.events
+    manager.observe(log.observe)
+    manager.observe(kept.observe)
+    del log
+    gc.collect()
+    drive(manager, [make_bar()])
+    assert (len(events), len(kept.events)) == (0, 1)
+
+
+@BOTH
+def test_timers_fire_between_market_events(kind: Any) -> None:
+    """A timer that was due before an event comes first; one due at it comes after."""
+    notes: list[Any] = []
+    manager = make_manager(kind)
+    manager.clock.advance_to(at(0))
+    manager.timers.schedule("s", "tick", 120_000_000_000)
+    times: list[float] = []
+
+    def note(event: Any) -> None:
+        if isinstance(event, Timer):
+            times.append((manager.clock.now() - at(0)) / 60e9)
+
+    manager.register_component("s", Probe(notes, "s", then=note), [EventType.BAR, EventType.TIMER])
+    drive(manager, make_bars([1.0] * 5))
+    assert [what for _, what in notes] == ["BAR", "BAR", "TIMER", "BAR", "BAR", "TIMER", "BAR"]
+    assert times == [2.0, 4.0]
+
+
+@BOTH
+def test_on_start_comes_before_the_first_event_and_on_stop_after_the_last(kind: Any) -> None:
+    """Components begin before and end after the market events."""
+    notes: list[Any] = []
+
+    class Strategy(Probe):
+        def on_start(self) -> None:
+            notes.append("start")
+
+        def on_stop(self) -> None:
+            notes.append("stop")
+
+    manager = make_manager(kind)
+    manager.register_component("s", Strategy(notes, "s"), BAR)
+    drive(manager, [make_bar()])
+    assert notes == ["start", ("s", "BAR"), "stop"]
+
+
+def test_a_user_loop_needs_no_start() -> None:
+    """A component that is registered and fed by a plain loop begins by itself."""
+    notes: list[Any] = []
+
+    class Strategy(Probe):
+        def on_start(self) -> None:
+            notes.append("start")
+
+    manager = make_manager(SyncEventManager)
+    manager.register_component("s", Strategy(notes, "s"), BAR)
+    manager.emit(make_bar())
+    assert notes == ["start", ("s", "BAR")]
+
+
+def test_emit_from_outside_returns_when_all_is_handled() -> None:
+    """In the synchronous driver an event from outside and all it sets off is handled when emit returns."""
+    notes: list[Any] = []
+    manager = make_manager(SyncEventManager)
+    manager.register_component("risk", Probe(notes, "risk", then=lambda _: manager.emit(fill)), [EventType.SIGNAL])
+    manager.register_component("portfolio", Probe(notes, "portfolio"), [EventType.FILL])
+    fill = make_fill(Side.BUY, 1, 1)
+    manager.emit(signal("x"))
+    assert notes == [("risk", "x"), ("portfolio", "FILL")]
+
+
+def test_a_name_is_taken_once() -> None:
+    """Two components cannot have one name."""
+    manager = make_manager(SyncEventManager)
+    manager.register_component("s", Probe([], "s"), BAR)
+    with pytest.raises(UsageError, match="'s' is registered already"):
+        manager.register_component("s", Probe([], "s"), BAR)
+
+
+def test_a_component_must_be_able_to_handle_what_it_registers_for() -> None:
+    """Registering for events that a component has no method for says which method is missing."""
+
+    class OnlyFills:
+        def on_fill(self, fill: Fill) -> None: ...
+
+    manager = make_manager(SyncEventManager)
+    manager.register_component("ok", OnlyFills(), [EventType.FILL])
+    with pytest.raises(UsageError, match=r"'fills' \(OnlyFills\) cannot handle BAR: it has no method on_bar"):
+        manager.register_component("fills", OnlyFills(), BAR)
+
+
+def test_a_component_must_name_events() -> None:
+    """A component without events to handle is refused."""
+    manager = make_manager(SyncEventManager)
+    with pytest.raises(UsageError, match="names no event types"):
+        manager.register_component("idle", object())
+
+
+async def test_market_data_waits_while_its_queue_is_full() -> None:
+    """A feed that is faster than the daemon is slowed down instead of losing events."""
+    manager = make_manager(AsyncEventManager, capacity=2)
+    await manager.publish(make_bar())
+    await manager.publish(make_bar())
+    third = asyncio.ensure_future(manager.publish(make_bar()))
+    await asyncio.sleep(0)
+    assert not third.done()
+    assert manager.queue_depths["market_data"] == 2
+    delivering = asyncio.ensure_future(manager.tasks()["market_data"]())
+    await third
+    delivering.cancel()
