@@ -71,7 +71,12 @@ class SizerSettings(Section):
 
     def _foreign(self) -> list[str]:
         own = _OWN.get(self.kind, _CUSTOM)
-        given = {name for name in self.model_fields_set if getattr(self, name) not in (None, {})}
+        defaults = type(self).model_fields
+        given = {
+            name
+            for name in self.model_fields_set
+            if getattr(self, name) not in (None, {}, defaults[name].default)  # a resolved file names them all
+        }
         return sorted(given - own - {"kind"})
 
 

@@ -1,0 +1,161 @@
+"""`tradingd run` and `tradingd backtest` as processes: output, signals, exit codes."""
+
+import json
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import REPO, Result, environment
+
+CONFIG = REPO / "config.toml"
+FAST = ("--set", "data.replay.duration_s=none", "--set", "data.end=2007-03-01")
+SLOW = ("--set", "data.replay.duration_s=100")
+
+
+@contextmanager
+def daemon(*arguments: object, **streams: object) -> Iterator["subprocess.Popen[str]"]:
+    """A daemon that is running; killed at the end if it still does."""
+    command = [sys.executable, "-m", "tradingd", "run", str(CONFIG), *map(str, arguments)]
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
+    env = environment(PYTHONPATH=str(REPO), TERM="xterm-256color")
+    with subprocess.Popen(command, text=True, env=env, **options) as process:  # type: ignore[call-overload]
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def wait_for(process: "subprocess.Popen[str]", event: str) -> None:
+    """Read JSON lines until one is this event."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        if json.loads(line)["event"] == event:
+            return
+    raise AssertionError(f"the daemon ended without {event}")
+
+
+def test_piped_output_is_json_lines_and_ends_with_the_summary(tradingd: Callable[..., Result]) -> None:
+    """Without a terminal every line is JSON, the last one the summary, and the exit code is 0."""
+    result = tradingd("run", CONFIG, *FAST)
+    assert (result.code, result.err) == (0, "")
+    events = [line["event"] for line in result.lines]
+    assert events[-1] == "summary"
+    assert {"started", "fill", "order_update", "run_state", "stopped"} <= set(events)
+    assert result.lines[-1]["stop_reason"] == "end of data"
+    assert len({line["run_id"] for line in result.lines}) == 1
+
+
+def test_a_backtest_and_a_paper_run_come_to_the_same(tradingd: Callable[..., Result]) -> None:
+    """The summaries of both modes over the same data agree in every figure."""
+    paper = tradingd("run", CONFIG, *FAST).lines[-1]
+    back = tradingd("backtest", CONFIG, *FAST, "--json").json
+    same = ("equity", "fills", "fees", "orders", "denials", "positions", "strategies", "max_drawdown_percent")
+    assert {key: paper[key] for key in same} == {key: back[key] for key in same}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_cleanly_with_the_summary(number: signal.Signals) -> None:
+    """SIGINT and SIGTERM end the run within 2 s, with its summary and exit code 0."""
+    with daemon(*SLOW) as process:
+        wait_for(process, "fill")
+        process.send_signal(number)
+        out, err = process.communicate(timeout=2)
+    last = json.loads(out.splitlines()[-1])
+    assert (process.returncode, err) == (0, "")
+    assert (last["event"], last["stop_reason"]) == ("summary", number.name)
+
+
+def test_working_orders_are_canceled_at_a_stop() -> None:
+    """A stop leaves no order working: the summary counts none in an open state."""
+    with daemon(*SLOW) as process:
+        wait_for(process, "fill")
+        process.terminate()
+        out, _ = process.communicate(timeout=2)
+    orders = json.loads(out.splitlines()[-1])["orders"]
+    assert not {"NEW", "PREPARED", "SENDING", "OPEN", "CANCELING", "UNKNOWN"} & set(orders)
+
+
+def test_a_second_signal_forces() -> None:
+    """A second signal ends the run at once with exit code 130, even while a strategy blocks the stop."""
+    with daemon(*SLOW) as process:
+        wait_for(process, "run_state")
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=2)
+    assert process.returncode in {0, 130}  # 0 when the first one was through before the second came
+
+
+def test_on_a_terminal_it_shows_a_panel_and_a_summary_table() -> None:
+    """On a terminal the run shows a live panel, then a summary table; no JSON."""
+    leader, follower = pty.openpty()
+    with daemon("--set", "data.replay.duration_s=2", *FAST[2:], stdout=follower, stdin=follower) as process:
+        os.close(follower)
+        shown = _read_all(leader, process)
+    text = shown.decode(errors="replace")
+    assert process.returncode == 0
+    assert "PAPER - simulated money" in text
+    assert "events" in text
+    assert "Max drawdown" in text
+    assert '"event"' not in text
+
+
+def _read_all(leader: int, process: "subprocess.Popen[str]") -> bytes:
+    shown = b""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        ready, _, _ = select.select([leader], [], [], 0.2)
+        if ready:
+            try:
+                chunk = os.read(leader, 65536)
+            except OSError:  # the other end is closed: the process has ended
+                break
+            if not chunk:
+                break
+            shown += chunk
+    process.wait(timeout=5)
+    os.close(leader)
+    return shown
+
+
+def test_a_reader_that_goes_away_does_not_hurt() -> None:
+    """When the reader of its output is gone, the daemon runs on and ends cleanly, without a traceback."""
+    with daemon(*FAST, "--set", "data.replay.duration_s=1") as process:
+        wait_for(process, "started")
+        assert process.stdout is not None
+        process.stdout.close()
+        process.wait(timeout=20)
+        assert process.stderr is not None
+        assert "Traceback" not in process.stderr.read()
+
+
+@pytest.mark.parametrize("fmt", ["csv", "parquet"])
+def test_out_writes_the_records(tradingd: Callable[..., Result], tmp_path: Path, fmt: str) -> None:
+    """--out writes signals, orders, fills, ledger and equity in the chosen format."""
+    result = tradingd("backtest", CONFIG, *FAST, "--out", tmp_path / "out", "--format", fmt)
+    assert result.code == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        f"{name}.{fmt}" for name in ("equity", "fills", "ledger", "orders", "signals")
+    ]
+
+
+def test_a_wrong_format_is_a_usage_error(tradingd: Callable[..., Result]) -> None:
+    """An unknown --format ends with 64 and says which there are."""
+    result = tradingd("backtest", CONFIG, "--out", "out", "--format", "xlsx")
+    assert (result.code, result.err) == (64, "tradingd: --format xlsx: use parquet or csv\n")
+
+
+def test_run_refuses_a_backtest_configuration(tradingd: Callable[..., Result]) -> None:
+    """`run` on a configuration that says backtest points to `backtest`."""
+    result = tradingd("run", CONFIG, "--set", "run.mode=backtest")
+    assert result.code == 64
+    assert "use `tradingd backtest`" in result.err
