@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench lock clean
+.PHONY: help run test lint format bench docs lock clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -16,7 +16,7 @@ run: $(VENV)/.run  ## set up, then run the paper-trading daemon on the shipped d
 	$(BIN)/tradingd run config.toml $(ARGS)
 
 test: lint  ## set up, then lint, type-check and run all tests
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 $(ARGS)
 
 lint: $(VENV)/.dev  ## ruff, mypy and the import rules
 	$(BIN)/ruff format --check .
@@ -28,6 +28,9 @@ format: $(VENV)/.dev  ## let ruff put the code in order
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+docs: $(VENV)/.dev  ## write the generated pages of docs/ anew
+	$(BIN)/python docs/generate.py
+
 bench: $(VENV)/.dev  ## run the benchmarks
 	$(BIN)/python benchmarks/run.py $(ARGS)
 
@@ -38,7 +41,7 @@ lock: $(VENV)/.dev  ## make the lock files anew from pyproject.toml (on Python 3
 	  -c requirements/run.lock pyproject.toml --extra data --extra demo --group build --group dev -o requirements/dev.lock
 
 clean:  ## remove the virtual environment and caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("tradingd needs Python 3.11 or newer, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'

@@ -133,7 +133,7 @@ def test_a_raising_strategy_is_faulted_alone(kind: Any) -> None:
     drive(manager, make_bars([1.0, 2.0]))
     assert notes == [("bad", "BAR"), ("good", "BAR"), ("good", "BAR")]
     (fault,) = log.of(StrategyFaulted)
-    assert fault.error.startswith("RuntimeError: boom (test_event_managers.py:")
+    assert fault.error.startswith("RuntimeError: boom (parts.py:")
     assert manager.faulted == ("bad",)
 
 

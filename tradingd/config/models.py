@@ -61,7 +61,7 @@ class DataFileSettings(Section):
     symbol: Symbol = Field(description="The symbol whose data the file has.")
     path: Text = Field(description="Relative to the file that names it, or `pkg:package/file`.")
     kind: Literal["bars", "trades", "quotes"] = Field("bars", description="What a row of the file is.")
-    interval: Interval | None = Field(None, description="The length of its bars; found out when not told.")
+    interval: Interval | None = Field(None, description="The length of its bars, such as 1m; bars need it.")
     calendar: Literal["24/7", "weekdays"] = Field("24/7", description="When data is to be expected.")
 
 

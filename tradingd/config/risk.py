@@ -100,12 +100,13 @@ class LimitSettings(Section):
     """`[risk.limits]`: every limit is off unless set; the text "none" turns off what an earlier file set."""
 
     max_order_quantity: Positive | None = Field(None, description="Per order, units.")
-    max_order_notional: Positive | None = Field(None, description="Per order, settlement currency.")
+    max_order_notional: Positive | None = Field(None, description="Per order, portfolio currency.")
     price_collar_percent: Percent | None = Field(
-        None, description="How far a limit price may be from the latest price."
+        None,
+        description="How far a limit price, or the price a signal was decided on, may be from the latest price.",
     )
     max_position_quantity: Positive | None = Field(None, description="Per symbol, units.")
-    max_position_notional: Positive | None = Field(None, description="Per symbol, settlement currency.")
+    max_position_notional: Positive | None = Field(None, description="Per symbol, portfolio currency.")
     max_gross_exposure_percent: ExposurePercent | None = Field(None, description="Longs plus shorts, of equity.")
     max_net_exposure_percent: ExposurePercent | None = Field(None, description="Longs less shorts, of equity.")
     max_leverage: Annotated[Number, Field(gt=0, le=1000)] | None = Field(
@@ -120,13 +121,13 @@ class LimitSettings(Section):
         Decimal(60), description="The window of `max_repeats`, in seconds."
     )
     daily_loss_percent: LossPercent | None = Field(
-        None, description="Of the day's first equity; more denies new orders."
+        None, description="Of the equity the UTC day began with; more denies entries for the day."
     )
     max_drawdown_percent: LossPercent | None = Field(
         None, description="Below the highest equity ever; more halts (`on_drawdown`)."
     )
     stale_after_s: Annotated[Number, Field(gt=0, le=2_592_000)] | None = Field(
-        None, description="No orders on prices older than this, in seconds."
+        None, description="No order that could grow a position on a price older than this, in seconds."
     )
     prevent_self_match: bool = Field(True, description="No order that could trade with one of our own.")
     extra: list[ClassPath] = Field(default_factory=list, description="Limits of your own, package.module:Class.")

@@ -26,7 +26,6 @@ class AsyncEventManager(EventManager):
         self._pending = 0
         self._quiet = asyncio.Event()
         self._quiet.set()
-        self.market_events = 0
 
     def tasks(self) -> dict[str, Callable[[], Awaitable[None]]]:
         """The tasks to supervise, by name in starting order: the components, then market data."""
@@ -128,7 +127,6 @@ class AsyncEventManager(EventManager):
             await self._fire_timers(event.ts)
         self.clock.advance_to(event.ts)
         self.prices.update(event)
-        self.market_events += 1
         stages = self._stages.get((event.type, event.symbol))
         if stages is None:
             stages = self._resolve_stages(event.type, event.symbol)
@@ -136,6 +134,7 @@ class AsyncEventManager(EventManager):
             for node, handler in targets:
                 self._enqueue(node, handler, event)
             await self.until_quiet()
+        self.market_events += 1
         self._tell_observers(event)
 
     async def _fire_timers(self, ts: int) -> None:

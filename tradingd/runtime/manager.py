@@ -10,6 +10,7 @@ leads to the same decisions:
 - In between, components that have events wait in line; each drains its inbox (up to `BATCH` events) in turn.
 """
 
+import sys
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
@@ -73,8 +74,6 @@ class Node:
 
 Target = tuple[Node, Handler]
 
-_OUR_FOLDER = __file__.rpartition("/")[0]
-
 
 class EventManager(ABC):
     """Registers components and routes events between them.
@@ -91,6 +90,8 @@ class EventManager(ABC):
         self.timers = timers
         self.capacity = capacity
         self.events_handled = 0
+        self.market_events = 0
+        """Market events that have been through all their stages."""
         self.current: Node | None = None
         """The component whose handler is running, None between handlers."""
         self._nodes: dict[str, Node] = {}
@@ -214,7 +215,7 @@ class EventManager(ABC):
         self._clear_inbox(node)
         self._forget_routes()
         strategy_id = getattr(node.component, "strategy_id", node.name)
-        self.emit(StrategyFaulted(self.clock.now(), strategy_id, _describe(error)))
+        self.emit(StrategyFaulted(self.clock.now(), strategy_id, _describe(error, node.component)))
 
     @abstractmethod
     def _clear_inbox(self, node: Node) -> None:
@@ -259,14 +260,14 @@ def _handlers(name: str, component: object, types: frozenset[EventType]) -> dict
     return found
 
 
-def _describe(error: Exception) -> str:
-    """An error with the place in the strategy's code that raised it."""
+def _describe(error: Exception, component: object) -> str:
+    """An error with the line of the component's own file that led to it."""
+    own = getattr(sys.modules.get(type(component).__module__), "__file__", None)
     place = ""
     trace = error.__traceback__
     while trace is not None:
         code = trace.tb_frame.f_code
-        folder, _, file = code.co_filename.rpartition("/")
-        if folder != _OUR_FOLDER:
-            place = f" ({file}:{trace.tb_lineno} in {code.co_name})"
+        if code.co_filename == own:
+            place = f" ({code.co_filename.rpartition('/')[2]}:{trace.tb_lineno} in {code.co_name})"
         trace = trace.tb_next
     return f"{type(error).__name__}: {error}{place}"

@@ -92,6 +92,7 @@ class SyncEventManager(EventManager):
                     self._enqueue(node, handler, event)
             if self._line:
                 self._drain()
+        self.market_events += 1
         if self._observers:
             self._tell_observers(event)
 

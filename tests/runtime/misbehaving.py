@@ -1,0 +1,78 @@
+"""Strategies that misbehave at their fiftieth bar, and a limit that breaks."""
+
+from typing import Any
+
+from tradingd.domain.enums import Direction
+from tradingd.domain.events import Bar
+from tradingd.strategy.base import Strategy, StrategyParams
+
+
+class Misbehaving(Strategy):
+    """Behaves like a plain strategy until bar 50."""
+
+    class Params(StrategyParams):
+        symbol: str
+
+    params: Params
+
+    def on_start(self) -> None:
+        self.bars = 0
+
+    def on_bar(self, bar: Bar) -> None:
+        self.bars += 1
+        if self.bars == 20:
+            self.signal(bar.symbol, Direction.LONG)
+        if self.bars == 50:
+            self.misbehave(bar)
+
+    def misbehave(self, bar: Bar) -> None: ...
+
+
+class Raises(Misbehaving):
+    def misbehave(self, bar: Bar) -> None:
+        raise RuntimeError("boom")
+
+
+class Spins(Misbehaving):
+    def misbehave(self, bar: Bar) -> None:
+        while True:
+            pass
+
+
+class SignalsNaN(Misbehaving):
+    def misbehave(self, bar: Bar) -> None:
+        self.signal(bar.symbol, Direction.FLAT, float("nan"))
+
+
+class OrdersNaN(Misbehaving):
+    def misbehave(self, bar: Bar) -> None:
+        self.buy(bar.symbol, 1, limit=float("nan"))
+
+
+class FloatQuantity(Misbehaving):
+    def misbehave(self, bar: Bar) -> None:
+        self.buy(bar.symbol, 0.1)  # type: ignore[arg-type]
+
+
+class FloodsSignals(Misbehaving):
+    def misbehave(self, bar: Bar) -> None:
+        for _ in range(1_000_000):
+            self.signal(bar.symbol, Direction.FLAT)
+
+
+class FloodsOrders(Misbehaving):
+    def misbehave(self, bar: Bar) -> None:
+        for _ in range(1_000):
+            self.buy(bar.symbol, 1)
+
+
+class Unknown(Misbehaving):
+    def misbehave(self, bar: Bar) -> None:
+        self.signal("NOSUCH", Direction.LONG, 1.0)
+
+
+class BrokenLimit:
+    """A limit of a user's with a bug."""
+
+    def check(self, order: Any, context: Any) -> None:
+        raise ZeroDivisionError("a bug in a limit")

@@ -1,0 +1,141 @@
+"""The daemon's life: states, critical failures, tasks beside it, stops."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+
+from tests.runtime.parts import REPO, loaded
+from tradingd.domain.enums import OrderStatus, RunState
+from tradingd.domain.events import EventType, OrderUpdate
+from tradingd.errors import UsageError
+from tradingd.runtime.backtest import BacktestSession
+from tradingd.runtime.daemon import DaemonSession
+from tradingd.testing import EventLog
+
+SHORT = ("data.end=2006-06-01", "data.replay.duration_s=none")
+
+
+def make_session(
+    *overrides: str, files: tuple[Path, ...] = (REPO / "config.toml",), **options: Any
+) -> DaemonSession:
+    """A daemon on the shipped configuration, at full speed, with a log that is kept."""
+    parts = loaded(files, "paper", [*SHORT, *overrides])
+    return DaemonSession(*parts, name="t", run_id="r", log=structlog.testing.CapturingLogger(), **options)
+
+
+def logged(session: DaemonSession, event: str) -> list[dict[str, Any]]:
+    """The fields of all log lines of one event."""
+    return [call.kwargs for call in session._log.calls if call.args == (event,)]
+
+
+async def test_a_run_goes_through_its_states() -> None:
+    """A run starts, reconciles, trades, stops and is stopped, in that order."""
+    session = make_session()
+    summary = await session.run()
+    assert [line["new"] for line in logged(session, "run_state")] == [
+        "RECONCILING",
+        "TRADING",
+        "STOPPING",
+        "STOPPED",
+    ]
+    assert (summary.stop_reason, summary.events) == ("end of data", session.report.total_events)
+
+
+async def test_every_component_has_a_task_of_its_own() -> None:
+    """Broker, execution, portfolio, risk, each strategy, market data and the feed are named, supervised tasks."""
+    session = make_session()
+    await session.run()
+    assert set(session.supervisor.tasks) == {
+        "component.broker",
+        "component.execution_engine",
+        "component.portfolio_manager",
+        "component.risk_manager",
+        "component.strategy.trend-aapl",
+        "component.strategy.trend-goog",
+        "component.strategy.revert-ibm",
+        "component.strategy.breakout-msft",
+        "market_data",
+        "feed.replay",
+    }
+
+
+async def test_no_task_is_left_behind() -> None:
+    """When a run is over, the only task of the loop is the caller's."""
+    session = make_session()
+    await session.run()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_a_dead_core_component_halts_trading() -> None:
+    """When a core task dies the run is HALTED, nothing more is sent, and it ends with the error."""
+    session = make_session("risk.limits.extra=['tests.runtime.misbehaving:BrokenLimit']")
+    log = EventLog()
+    session.manager.observe(log.observe, [EventType.FILL, EventType.SUBMIT])
+    summary = await session.run()
+    assert [line["new"] for line in logged(session, "run_state")][-3:] == ["HALTED", "STOPPING", "STOPPED"]
+    assert "component.risk_manager failed" in summary.stop_reason
+    assert session.failure is not None
+    assert "ZeroDivisionError: a bug in a limit" in str(session.failure)
+    assert log.events == []
+
+
+async def test_a_failure_beside_the_daemon_is_told_and_stops_nothing() -> None:
+    """A task such as the console may fail: that is logged, and the run goes on to its end."""
+    session = make_session()
+
+    async def fail() -> None:
+        raise OSError("the terminal is gone")
+
+    session.attach("console", fail)
+    summary = await session.run()
+    assert summary.stop_reason == "end of data"
+    assert logged(session, "task_failed")[0]["task"] == "console"
+
+
+async def test_a_requested_stop_cancels_what_works() -> None:
+    """A stop refuses new orders and cancels the working ones before the tasks end."""
+    session = make_session("data.end=2013-03-01")
+    log = EventLog()
+    session.manager.observe(log.observe, [EventType.ORDER_UPDATE])
+
+    def stop_at_a_working_stop(update: OrderUpdate) -> None:
+        if update.status is OrderStatus.OPEN and update.order_type == "STOP":
+            session.supervisor.request_stop("enough")
+
+    observer = _Observer(stop_at_a_working_stop)
+    session.manager.observe(observer.observe, [EventType.ORDER_UPDATE])
+    summary = await session.run()
+    assert summary.stop_reason == "enough"
+    assert summary.events < session.report.total_events
+    assert not session.execution.orders
+    assert any(update.reason == "STOPPING" for update in log.of(OrderUpdate))
+
+
+class _Observer:
+    def __init__(self, callback: Any) -> None:
+        self._callback = callback
+
+    def observe(self, event: Any) -> None:
+        self._callback(event)
+
+
+async def test_progress_is_told_in_a_snapshot() -> None:
+    """A snapshot at the end shows all events done, the state, the strategies and the books."""
+    session = make_session()
+    await session.run()
+    snapshot = session.snapshot(session.state)
+    assert (snapshot.state, snapshot.progress, snapshot.mode) == (RunState.STOPPED, 1.0, "PAPER")
+    assert snapshot.equity == session.portfolio.get_equity()
+    assert len(snapshot.strategies) == 4
+
+
+def test_each_session_wants_its_own_driver() -> None:
+    """A backtest session refuses the asynchronous manager and the daemon the synchronous one."""
+    files = [REPO / "config.toml"]
+    with pytest.raises(UsageError, match="backtest"):
+        BacktestSession(*loaded(files, "paper", SHORT), name="t", run_id="r")
+    with pytest.raises(UsageError, match="paper"):
+        DaemonSession(*loaded(files, "backtest", SHORT), name="t", run_id="r", log=None)
