@@ -184,9 +184,16 @@ def load_market_data(container: Container, strategies: Sequence[Strategy]) -> Lo
     instruments: InstrumentRegistry = container.get("instruments")
     handler: DataHandler = container.get("data_handler")
     report = handler.load_data(symbols, settings.data.start, settings.data.end)
+    portfolio: PortfolioManager = container.get("portfolio_manager")
+    portfolio.learn(*symbols)  # an instrument that cannot be made is told before the run, not in it
     for symbol in symbols:
-        _ = instruments[symbol]  # an instrument that cannot be made is told before the run, not in it
-    container.get("portfolio_manager").learn(*symbols)
+        settle = instruments[symbol].settle
+        if not portfolio.can_price(settle):
+            raise ConfigError(
+                f"{symbol} is settled in {settle}, and nothing here tells what that is worth in "
+                f'{portfolio.currency}: set portfolio.currency = "{settle}", or add a symbol such as '
+                f"{settle}/{portfolio.currency} to data.symbols"
+            )
     return report
 
 

@@ -1,0 +1,139 @@
+"""The composition root: what is built, and what is refused before a run."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tradingd import bootstrap
+from tradingd.app import load_market_data, make_strategies
+from tradingd.broker.simulated import SimulatedBroker
+from tradingd.errors import ConfigError, DataError, UsageError
+from tradingd.runtime.async_manager import AsyncEventManager
+from tradingd.runtime.sync_manager import SyncEventManager
+from tradingd.strategy.base import Strategy
+
+SAMPLE = '[data]\ncatalog = "pkg:tradingd/sample_data"\ninterval = "1d"\n'
+STRATEGY = '[[strategies]]\nname = "ma_crossover"\nparams = { symbol = "AAPL" }\n'
+
+
+def build(folder: Path, text: str, *overrides: str) -> Any:
+    """A container built from this configuration."""
+    (folder / "c.toml").write_text(text)
+    return bootstrap([folder / "c.toml"], overrides=overrides, environ={})
+
+
+def prepare(folder: Path, text: str, *overrides: str) -> Any:
+    """The same, with its strategies made and its data loaded."""
+    container = build(folder, text, *overrides)
+    load_market_data(container, make_strategies(container))
+    return container
+
+
+def test_the_container_has_the_specified_parts(tmp_path: Path) -> None:
+    """All parts of the public vocabulary can be taken out by name."""
+    container = build(tmp_path, SAMPLE + STRATEGY)
+    parts = (
+        "portfolio_manager", "risk_manager", "broker", "execution_engine", "event_manager", "event_bus",
+        "strategy_factory", "data_handler", "position_sizer", "config",
+    )  # fmt: skip
+    assert all(container.get(name) is not None for name in parts)
+    assert container.get("event_bus") is container.get("event_manager")
+
+
+def test_a_wrong_part_name_gets_the_nearest(tmp_path: Path) -> None:
+    """A part that is not there is told with the nearest that is."""
+    with pytest.raises(UsageError, match="no part called 'portfolio'; did you mean 'portfolio_manager'"):
+        build(tmp_path, SAMPLE).get("portfolio")
+
+
+def test_modes_differ_in_the_driver_only(tmp_path: Path) -> None:
+    """Backtest and paper get another event manager and the same broker."""
+    paper = build(tmp_path, SAMPLE)
+    back = build(tmp_path, SAMPLE, "run.mode=backtest")
+    assert type(paper.get("event_manager")) is AsyncEventManager
+    assert type(back.get("event_manager")) is SyncEventManager
+    assert type(paper.get("broker")) is type(back.get("broker")) is SimulatedBroker
+
+
+def test_configuration_sections_can_be_read(tmp_path: Path) -> None:
+    """`get_section` gives values by type and the whole section as a dict."""
+    section = build(tmp_path, "[portfolio]\ninitial_cash = 5000\n").get("config").get_section("portfolio")
+    assert section.get_float("initial_cash") == 5000.0
+    assert section.as_dict()["currency"] == "USD"
+
+
+def test_a_run_needs_a_strategy(tmp_path: Path) -> None:
+    """Without a strategy the error shows how to add one."""
+    with pytest.raises(ConfigError, match=r"no strategy is configured; add one, for example:\n\[\[strategies\]\]"):
+        prepare(tmp_path, SAMPLE)
+
+
+def test_a_run_needs_data(tmp_path: Path) -> None:
+    """Without catalog and files the error names the keys to set."""
+    with pytest.raises(DataError, match=r"no data for 'AAPL'.*data\.catalog.*data\.files"):
+        prepare(tmp_path, STRATEGY)
+
+
+def test_a_missing_catalog_is_named(tmp_path: Path) -> None:
+    """A catalog folder that is not there is told with its path."""
+    with pytest.raises(DataError, match="nowhere"):
+        build(tmp_path, '[data]\ncatalog = "nowhere"\n')
+
+
+def test_bars_of_a_file_need_their_interval(tmp_path: Path) -> None:
+    """A file of bars without an interval is refused with an example."""
+    with pytest.raises(ConfigError, match='interval = "1m"'):
+        build(tmp_path, '[[data.files]]\nsymbol = "AAPL"\npath = "x.csv"\n')
+
+
+def test_a_currency_that_cannot_be_valued_is_refused_before_the_run(tmp_path: Path) -> None:
+    """A symbol settled in a currency without a rate is refused, with both ways to mend it."""
+    text = SAMPLE.replace("1d", "1h") + STRATEGY.replace("AAPL", "EUR/USD")
+    prepare(tmp_path, text)
+    with pytest.raises(ConfigError, match=r'EUR/USD is settled in USD.*portfolio\.currency = "USD".*USD/CHF'):
+        prepare(tmp_path, text, "portfolio.currency=CHF")
+
+
+def test_a_quoted_currency_is_valued_through_its_pair(tmp_path: Path) -> None:
+    """With EUR as the account's currency, EUR/USD itself tells what a dollar is worth."""
+    text = SAMPLE.replace("1d", "1h") + STRATEGY.replace("AAPL", "EUR/USD")
+    prepare(tmp_path, text, "portfolio.currency=EUR")
+
+
+def test_a_strategy_without_symbols_is_refused(tmp_path: Path) -> None:
+    """A strategy that asks for no market data would never do anything."""
+    text = SAMPLE + '[[strategies]]\nname = "tests.test_app:Deaf"\n'
+    with pytest.raises(ConfigError, match="'Deaf' asks for no market data"):
+        prepare(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('broker.kind="tests.test_app:Deaf"', "not a subclass of tradingd.broker.base.Broker"),
+        ('risk.sizer={kind="tests.test_app:Deaf"}', "has no method 'calculate_position_size'"),
+        ('risk.limits.extra=["tests.test_app:Deaf"]', "has no method 'check'"),
+        ('risk.limits.extra=["no.such:Limit"]', "cannot import 'no.such'"),
+        ('risk.limits.extra=["tests.test_app:Nothing"]', "has no 'Nothing'"),
+    ],
+)
+def test_own_classes_are_checked_when_built(tmp_path: Path, line: str, message: str) -> None:
+    """A class of the user's that is missing or of the wrong kind is told before the run."""
+    with pytest.raises(ConfigError, match=message):
+        build(tmp_path, SAMPLE, line)
+
+
+def test_modules_beside_the_configuration_are_found(tmp_path: Path) -> None:
+    """A strategy in a file beside the configuration needs no PYTHONPATH."""
+    (tmp_path / "beside_the_config.py").write_text(
+        "from tradingd.strategy.ma_crossover import MovingAverageCrossover\n"
+        "class Mine(MovingAverageCrossover):\n    '''Mine.'''\n"
+    )
+    text = SAMPLE + STRATEGY.replace("ma_crossover", "beside_the_config:Mine")
+    container = build(tmp_path, text)
+    assert [strategy.strategy_id for strategy in make_strategies(container)] == ["Mine"]
+
+
+class Deaf(Strategy):
+    """A strategy that hears nothing, and nothing else."""
