@@ -48,7 +48,7 @@ def main() -> NoReturn:
     """Run the command line; errors of ours end in one line on stderr and their exit code."""
     try:
         code = app(standalone_mode=False)
-    except typer.Abort:
+    except (typer.Abort, KeyboardInterrupt):
         sys.exit(_INTERRUPTED)
     except _UsageProblem as error:
         error.show()

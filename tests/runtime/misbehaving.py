@@ -71,6 +71,14 @@ class Unknown(Misbehaving):
         self.signal("NOSUCH", Direction.LONG, 1.0)
 
 
+class Eager(Misbehaving):
+    """Orders before the first event."""
+
+    def on_start(self) -> None:
+        super().on_start()
+        self.buy(self.params.symbol, 1)
+
+
 class BrokenLimit:
     """A limit of a user's with a bug."""
 

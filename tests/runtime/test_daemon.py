@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import structlog
 
-from tests.runtime.parts import REPO, loaded
+from tests.runtime.parts import REPO, Probe, loaded
 from tradingd.domain.enums import OrderStatus, RunState
-from tradingd.domain.events import EventType, OrderUpdate
+from tradingd.domain.events import Event, EventType, OrderUpdate
 from tradingd.errors import UsageError
 from tradingd.runtime.backtest import BacktestSession
 from tradingd.runtime.daemon import DaemonSession
@@ -80,6 +80,19 @@ async def test_a_dead_core_component_halts_trading() -> None:
     assert session.failure is not None
     assert "ZeroDivisionError: a bug in a limit" in str(session.failure)
     assert log.events == []
+
+
+async def test_a_core_component_that_dies_at_the_start_ends_the_run() -> None:
+    """A failure set off by a strategy's on_start ends the run instead of leaving it waiting."""
+    session = make_session("strategies=[{name='tests.runtime.misbehaving:Eager', params={symbol='AAPL'}}]")
+
+    def fail(_: Event) -> None:
+        raise RuntimeError("a bug")
+
+    session.manager.register_component("core", Probe([], "core", then=fail), [EventType.ORDER_REQUEST])
+    summary = await session.run()
+    assert "component.core failed" in summary.stop_reason
+    assert summary.events == 0
 
 
 async def test_a_failure_beside_the_daemon_is_told_and_stops_nothing() -> None:

@@ -306,6 +306,13 @@ def test_a_component_must_name_events() -> None:
         manager.register_component("idle", object())
 
 
+def test_the_asynchronous_manager_takes_market_events_by_publish_only() -> None:
+    """Emitting a bar there would skip its stages, and is refused."""
+    manager = make_manager(AsyncEventManager)
+    with pytest.raises(UsageError, match="await publish"):
+        manager.emit(make_bar())
+
+
 async def test_market_data_waits_while_its_queue_is_full() -> None:
     """A feed that is faster than the daemon is slowed down instead of losing events."""
     manager = make_manager(AsyncEventManager, capacity=2)

@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from tradingd.domain.events import Event, MarketEvent
+from tradingd.domain.events import MARKET_EVENTS, Event, MarketEvent
+from tradingd.errors import UsageError
 from tradingd.runtime.manager import BATCH, EventManager, Handler, Node
 
 __all__ = ["AsyncEventManager"]
@@ -56,7 +57,14 @@ class AsyncEventManager(EventManager):
         await self._market.join()
 
     def emit(self, event: Event) -> None:
-        """Put an event into the queues of those that want it; never waits."""
+        """Put an event into the queues of those that want it; never waits.
+
+        Raises:
+            UsageError: it is a market event; those go through `publish`, stage by stage.
+
+        """
+        if event.type in MARKET_EVENTS:
+            raise UsageError("the asynchronous event manager takes market events by `await publish(event)`")
         key = getattr(event, event.route) if event.route else ""
         targets = self._targets.get((event.type, key))
         if targets is None:

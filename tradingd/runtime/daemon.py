@@ -53,7 +53,6 @@ class DaemonSession(Session):
         self._signals = 0
         self._winding_down: asyncio.Task[None] | None = None
         self._hurry: asyncio.Task[StopReport] | None = None
-        self._ready = asyncio.Event()
         self.failure: ComponentError | None = None
         self.stuck: tuple[str, ...] = ()
         """Tasks that ignored their cancellation; the loop cannot be closed while they live."""
@@ -133,11 +132,8 @@ class DaemonSession(Session):
             strategies=[strategy.strategy_id for strategy in self.strategies],
             events=self.report.total_events,
         )
-        await self.supervisor.start()
         self.supervisor.mark_reconciling("a simulated account has nothing to reconcile")
-        await self._driver.start()
-        self.supervisor.mark_trading()
-        self._ready.set()
+        await self.supervisor.start()
         verdict = await self.supervisor.wait()
         reason = self._reason(verdict)
         await self._wind_down()
@@ -150,7 +146,9 @@ class DaemonSession(Session):
         return reason
 
     async def _feed(self) -> None:
-        await self._ready.wait()
+        """Let the components begin, then feed them. A task, so that a stop can come in between."""
+        await self._driver.start()
+        self.supervisor.mark_trading()
         feed = ReplayFeed(
             self.data.stream(),
             first_ts=self.report.first_ts,

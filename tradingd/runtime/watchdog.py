@@ -34,7 +34,7 @@ class HandlerWatchdog:
         self._manager = manager
         self._timeout_s = timeout_s
         self._report = report
-        self._suspect: Node | None = None
+        self._suspect: tuple[Node | None, int] = (None, -1)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="handler-watchdog", daemon=True)
         self._main = threading.main_thread()
@@ -52,9 +52,10 @@ class HandlerWatchdog:
 
     def _interrupt(self, _number: int, _frame: FrameType | None) -> None:
         """On the main thread: raise inside the handler, if it is still the same strategy's."""
-        suspect, self._suspect = self._suspect, None
-        if suspect is not None and self._manager.current is suspect:
-            raise HandlerTimeoutError(f"{suspect.name} blocked the event loop for over {self._timeout_s:g} s")
+        (suspect, handled), self._suspect = self._suspect, (None, -1)
+        if suspect is None or (self._manager.current, self._manager.events_handled) != (suspect, handled):
+            return
+        raise HandlerTimeoutError(f"{suspect.name} blocked the event loop for over {self._timeout_s:g} s")
 
     def _watch(self) -> None:
         interval = self._timeout_s / _CHECKS
@@ -67,12 +68,12 @@ class HandlerWatchdog:
                 continue
             checks += 1
             if checks == _CHECKS:
-                self._blocked(now[0])
+                self._blocked(now[0], now[1])
 
-    def _blocked(self, node: Node) -> None:
+    def _blocked(self, node: Node, handled: int) -> None:
         frame = sys._current_frames().get(self._main.ident or 0)  # noqa: SLF001 - the documented way to a thread's stack
         stack = "".join(traceback.format_stack(frame)[-3:]) if frame is not None else ""
         self._report(node.name, self._timeout_s, stack)
         if node.isolated and self._main.ident is not None:
-            self._suspect = node
+            self._suspect = (node, handled)
             signal.pthread_kill(self._main.ident, _SIGNAL)
