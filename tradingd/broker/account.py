@@ -4,9 +4,11 @@ Kept apart from our portfolio on purpose. An exchange knows only its own balance
 the two against each other.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from copy import copy
 from decimal import Decimal
 from enum import StrEnum
+from types import MappingProxyType
 
 from tradingd.domain.enums import Side
 from tradingd.domain.events import Fee
@@ -14,7 +16,13 @@ from tradingd.domain.instrument import Instrument
 from tradingd.domain.money import ZERO, add, magnitude, mul, neg, sub
 from tradingd.domain.position import Position
 
-__all__ = ["AccountType", "SimulatedAccount"]
+__all__ = ["AccountType", "Mark", "SimulatedAccount"]
+
+Mark = Callable[[str], Decimal | None]
+"""(symbol) -> its latest price; None where there is none."""
+
+Amounts = Mapping[str, Decimal]
+"""Amounts by asset."""
 
 
 class AccountType(StrEnum):
@@ -27,7 +35,10 @@ class AccountType(StrEnum):
 
 
 class SimulatedAccount:
-    """Balances, positions and locks of one account at the simulated exchange."""
+    """Balances, positions and locks of one account at the simulated exchange.
+
+    Nothing is liquidated: a contract that loses more than its margin can leave a debt.
+    """
 
     def __init__(
         self,
@@ -41,7 +52,7 @@ class SimulatedAccount:
         self._instruments: dict[str, Instrument] = {}
         self._type = account_type
         self._leverage = leverage
-        self._locks: dict[str, tuple[str, Decimal]] = {}
+        self._locks: dict[str, Amounts] = {}
 
     def position(self, instrument: Instrument) -> Position:
         """The position in `instrument`, flat if there is none."""
@@ -51,69 +62,113 @@ class SimulatedAccount:
             self._instruments[instrument.symbol] = instrument
         return position
 
-    def free(self, asset: str) -> Decimal:
-        """The balance of `asset` that no working order holds."""
-        held = ZERO
-        for locked, amount in self._locks.values():
-            if locked == asset:
-                held = add(held, amount)
-        return sub(self.balances.get(asset, ZERO), held)
-
-    def lock(self, order_id: str, asset: str, amount: Decimal) -> None:
-        """Hold `amount` of `asset` for a working order."""
-        self._locks[order_id] = (asset, amount)
-
-    def unlock(self, order_id: str) -> None:
-        """Hold nothing for that order any more."""
-        self._locks.pop(order_id, None)
-
-    def needs(self, instrument: Instrument, side: Side, quantity: Decimal, cost: Decimal) -> tuple[str, Decimal]:
-        """What an order of a cash account must hold: (asset, amount). `cost` includes fees.
-
-        Raises nothing; a contract needs its full notional for what opens, nothing for what closes.
-        """
-        if instrument.kind.is_contract:
-            held = self.position(instrument).quantity
-            closes = bool(held) and (held > 0) != (side is Side.BUY)
-            return instrument.settle, ZERO if closes and quantity <= magnitude(held) else cost
-        return (instrument.quote, cost) if side is Side.BUY else (instrument.base, quantity)
-
-    def refusal(
-        self,
-        instrument: Instrument,
-        side: Side,
-        quantity: Decimal,
-        cost: Decimal,
-        mark: Callable[[str], Decimal | None],
-    ) -> str:
-        """Why the account cannot bear this trade now; empty when it can."""
-        if self._type is AccountType.CASH:
-            asset, amount = self.needs(instrument, side, quantity, cost)
-            free = self.free(asset)
-            return f"INSUFFICIENT_FUNDS: needs {amount} {asset}, free are {free}" if amount > free else ""
-        return self._margin_refusal(instrument, side, quantity, cost, mark)
+    # --- what is free ------------------------------------------------------------------------------------
 
     @property
     def holds_funds(self) -> bool:
         """Whether working orders lock what they would spend."""
         return self._type is AccountType.CASH
 
+    @property
+    def locks(self) -> Mapping[str, Amounts]:
+        """What working orders hold, by order id and asset; read only."""
+        return MappingProxyType(self._locks)
+
+    def lock(self, order_id: str, amounts: Amounts) -> None:
+        """Hold `amounts` for a working order, instead of what it held before."""
+        self._locks[order_id] = amounts
+
+    def unlock(self, order_id: str) -> Amounts:
+        """Hold nothing for that order any more; returns what it held."""
+        return self._locks.pop(order_id, {})
+
+    def free(self, asset: str) -> Decimal:
+        """The balance of `asset` that neither a working order nor the margin of a contract holds."""
+        held = self._margin(asset)
+        for amounts in self._locks.values():
+            held = add(held, amounts.get(asset, ZERO))
+        return sub(self.balances.get(asset, ZERO), held)
+
+    def _margin(self, asset: str) -> Decimal:
+        """What open contracts hold of `asset` in a cash account: all they were bought or sold for."""
+        total = ZERO
+        for symbol, position in self.positions.items():
+            instrument = self._instruments[symbol]
+            if self.holds_funds and instrument.kind.is_contract and instrument.settle == asset:
+                total = add(total, magnitude(position.cost))
+        return total
+
+    # --- what a trade may do -----------------------------------------------------------------------------
+
+    def needs(
+        self, instrument: Instrument, side: Side, quantity: Decimal, price: Decimal, fees: tuple[Fee, ...]
+    ) -> Amounts:
+        """What a trade would take from a cash account, fees in their own coins included.
+
+        What it brings counts against its own fees. A contract takes its full notional for what opens; one that
+        only closes takes nothing, so that a losing position can always be closed.
+        """
+        signed = quantity if side is Side.BUY else neg(quantity)
+        if not instrument.kind.is_contract:
+            moves = {instrument.base: signed}
+            moves[instrument.quote] = sub(moves.get(instrument.quote, ZERO), instrument.value(signed, price))
+        elif self._reduces(instrument, signed):
+            return {}
+        else:
+            moves = {instrument.settle: self._released(instrument, signed, price)}
+        for fee in fees:
+            moves[fee.asset] = sub(moves.get(fee.asset, ZERO), fee.amount)
+        return {asset: neg(amount) for asset, amount in moves.items() if amount < 0}
+
+    def _reduces(self, instrument: Instrument, signed: Decimal) -> bool:
+        """Whether a trade only closes, in part or in full."""
+        held = self.position(instrument).quantity
+        return bool(held) and (held > 0) != (signed > 0) and magnitude(signed) <= magnitude(held)
+
+    def _released(self, instrument: Instrument, signed: Decimal, price: Decimal) -> Decimal:
+        """How a contract's trade changes what is free: the profit it realises less the margin it adds."""
+        before = self.position(instrument)
+        after = copy(before)
+        realized = after.trade(signed, price)
+        return sub(add(realized, magnitude(before.cost)), magnitude(after.cost))
+
+    def refusal(
+        self,
+        instrument: Instrument,
+        side: Side,
+        quantity: Decimal,
+        price: Decimal,
+        fees: tuple[Fee, ...],
+        mark: Mark,
+    ) -> str:
+        """Why the account cannot bear this trade now; empty when it can."""
+        if self._type is AccountType.MARGIN:
+            return self._margin_refusal(instrument, side, quantity, price, fees, mark)
+        for asset, amount in self.needs(instrument, side, quantity, price, fees).items():
+            free = self.free(asset)
+            if amount > free:
+                return f"INSUFFICIENT_FUNDS: needs {amount} {asset}, free are {free}"
+        return ""
+
     def _margin_refusal(
         self,
         instrument: Instrument,
         side: Side,
         quantity: Decimal,
-        cost: Decimal,
-        mark: Callable[[str], Decimal | None],
+        price: Decimal,
+        fees: tuple[Fee, ...],
+        mark: Mark,
     ) -> str:
-        position = self.position(instrument)
-        signed = quantity if side is Side.BUY else neg(quantity)
-        if magnitude(add(position.quantity, signed)) <= magnitude(position.quantity):
+        held = self.position(instrument).quantity
+        after = add(held, quantity if side is Side.BUY else neg(quantity))
+        if magnitude(after) <= magnitude(held):
             return ""
         currency = instrument.settle
-        equity, exposure = self._equity_and_exposure(currency, mark)
+        equity, others = self._equity_and_exposure(currency, mark, besides=instrument.symbol)
+        wanted = add(others, instrument.notional(after, price))
+        for fee in fees:
+            wanted = add(wanted, max(fee.amount, ZERO)) if fee.asset == currency else wanted
         bearable = mul(equity, self._leverage)
-        wanted = add(exposure, cost)
         if wanted > bearable:
             return (
                 f"INSUFFICIENT_MARGIN: exposure would be {wanted} {currency}, "
@@ -121,28 +176,29 @@ class SimulatedAccount:
             )
         return ""
 
-    def _equity_and_exposure(
-        self, currency: str, mark: Callable[[str], Decimal | None]
-    ) -> tuple[Decimal, Decimal]:
-        """Equity and gross exposure of the positions that settle in `currency`."""
+    def _equity_and_exposure(self, currency: str, mark: Mark, *, besides: str) -> tuple[Decimal, Decimal]:
+        """Equity in `currency`, and gross exposure of the positions that settle in it but that of `besides`."""
         equity, exposure = self.balances.get(currency, ZERO), ZERO
         for symbol, position in self.positions.items():
             instrument = self._instruments[symbol]
-            price = mark(symbol)
-            if not position.quantity or instrument.settle != currency or price is None:
+            if not position.quantity or instrument.settle != currency:
                 continue
-            contract = instrument.kind.is_contract
+            price = mark(symbol) or magnitude(position.average_price)
             value = position.market_value(price)
-            equity = add(equity, position.unrealized_pnl(price) if contract else value)
-            exposure = add(exposure, magnitude(value))
+            equity = add(equity, position.unrealized_pnl(price) if instrument.kind.is_contract else value)
+            if symbol != besides:
+                exposure = add(exposure, magnitude(value))
         return equity, exposure
+
+    # --- what a trade does -------------------------------------------------------------------------------
 
     def settle(
         self, instrument: Instrument, side: Side, quantity: Decimal, price: Decimal, fees: tuple[Fee, ...]
     ) -> None:
         """Move what a fill moves."""
         signed = quantity if side is Side.BUY else neg(quantity)
-        realized = self.position(instrument).trade(signed, price)
+        position = self.position(instrument)
+        realized = position.trade(signed, price)
         if instrument.kind.is_contract:
             self._move(instrument.settle, realized)
         else:
@@ -150,6 +206,8 @@ class SimulatedAccount:
             self._move(instrument.quote, neg(instrument.value(signed, price)))
         for fee in fees:
             self._move(fee.asset, neg(fee.amount))
+            if fee.asset == instrument.base and not instrument.kind.is_contract:
+                position.give_up(fee.amount)
 
     def _move(self, asset: str, amount: Decimal) -> None:
         self.balances[asset] = add(self.balances.get(asset, ZERO), amount)

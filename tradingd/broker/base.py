@@ -26,23 +26,27 @@ class Broker(ABC):
     def __init__(self, venue: str) -> None:
         self.venue = venue
         self._subscribed: set[str] | None = None
+        self._unsubscribed: set[str] = set()
 
     @property
     def subscriptions(self) -> frozenset[str] | None:
-        """The symbols whose market data this broker takes; None for all there are."""
+        """The symbols whose market data this broker takes; None for all there are (but those unsubscribed)."""
         return None if self._subscribed is None else frozenset(self._subscribed)
 
     def subscribe(self, *symbols: str) -> None:
         """Take the market data of `symbols`, and of those subscribed before, only."""
         self._subscribed = {*(self._subscribed or ()), *symbols}
+        self._unsubscribed.difference_update(symbols)
 
     def unsubscribe(self, *symbols: str) -> None:
-        """Take the market data of `symbols` no more; those that were subscribed before stay."""
-        self._subscribed = set(self._subscribed or ()) - set(symbols)
+        """Take the market data of `symbols` no more; all others stay as they are."""
+        self._unsubscribed.update(symbols)
+        if self._subscribed is not None:
+            self._subscribed.difference_update(symbols)
 
     def takes(self, symbol: str) -> bool:
         """Whether this broker takes the market data of `symbol`."""
-        return self._subscribed is None or symbol in self._subscribed
+        return symbol not in self._unsubscribed and (self._subscribed is None or symbol in self._subscribed)
 
     @abstractmethod
     def place_order(self, order: SubmitOrder) -> None:

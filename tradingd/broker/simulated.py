@@ -1,24 +1,24 @@
 """A simulated exchange: fills orders on bars, quotes, trades or books, and refuses as an exchange would."""
 
 from decimal import Decimal
+from math import inf
 from typing import Literal
 
 from tradingd.broker.account import AccountType, SimulatedAccount
 from tradingd.broker.base import Broker
-from tradingd.broker.matching import Match, Phase, match
+from tradingd.broker.matching import Match, Phase, match, seen_by
 from tradingd.broker.models import FeeModel, SlippageModel, fixed_bps_slippage, maker_taker_fee
 from tradingd.domain.enums import Liquidity, OrderType, Side, TimeInForce
 from tradingd.domain.events import (
     Bar,
     BrokerReport,
-    Fee,
     MarketEvent,
     ReportKind,
     SubmitOrder,
     TradeReport,
 )
 from tradingd.domain.instrument import Instrument
-from tradingd.domain.money import ONE, ZERO, add, from_market, magnitude
+from tradingd.domain.money import ONE, ZERO, from_market, magnitude
 from tradingd.domain.ports import Clock, Emit, InstrumentLookup
 from tradingd.domain.prices import PriceBoard
 
@@ -31,20 +31,35 @@ _IDS_REMEMBERED = 100_000
 class _Working:
     """A working order as the exchange keeps it."""
 
-    __slots__ = ("fresh", "instrument", "level", "limit_price", "order", "quantity", "stop_price")
+    __slots__ = (
+        "arrived",
+        "fresh",
+        "instrument",
+        "level",
+        "limit_price",
+        "order",
+        "quantity",
+        "stop_price",
+    )
 
-    def __init__(self, order: SubmitOrder, instrument: Instrument) -> None:
+    def __init__(self, order: SubmitOrder, instrument: Instrument, arrived: int) -> None:
         self.order = order
         self.instrument = instrument
         self.quantity = order.quantity
-        self.fresh = True
-        self.reprice(order.limit_price, order.stop_price)
+        self.reprice(order.limit_price, order.stop_price, arrived)
 
-    def reprice(self, limit_price: Decimal | None, stop_price: Decimal | None) -> None:
+    @property
+    def price(self) -> Decimal | None:
+        """The limit or stop price; None of a market order."""
+        return self.limit_price if self.limit_price is not None else self.stop_price
+
+    def reprice(self, limit_price: Decimal | None, stop_price: Decimal | None, arrived: int) -> None:
+        """Work at these prices from `arrived` (nanoseconds UTC) on, like an order that is new at that time."""
         self.limit_price = limit_price
         self.stop_price = stop_price
-        level = limit_price if limit_price is not None else stop_price
-        self.level = 0.0 if level is None else float(level)
+        self.arrived = arrived
+        self.fresh = True
+        self.level = 0.0 if self.price is None else float(self.price)
 
 
 class SimulatedBroker(Broker):
@@ -54,7 +69,11 @@ class SimulatedBroker(Broker):
     does not move by it. What it assumes of bars is told in `tradingd.broker.matching`.
 
     An order may be matched by the first market event *after* it arrived: what a strategy decides at a bar's
-    close fills at the next bar's open, and never inside the bar that it has already seen.
+    close fills at the next bar's open, and never inside the bar that it has already seen. Of a bar that was being
+    made when the order arrived (another symbol's event or a timer led to it), only the close counts.
+
+    IOC: a market or limit order that the first such event does not fill as a taker expires; a stop order's first
+    opportunity is its trigger. A changed price makes an order new; a changed quantity alone does not.
     """
 
     def __init__(
@@ -96,14 +115,14 @@ class SimulatedBroker(Broker):
         if refusal:
             self._report(order.order_id, ReportKind.REJECTED, reason=refusal)
             return
-        instrument = self._instruments[order.symbol]
+        working = _Working(order, self._instruments[order.symbol], self._clock.now())
         self._accepted += 1
         self._symbol_of[order.order_id] = order.symbol
         self._used_ids[order.order_id] = None
         if len(self._used_ids) > _IDS_REMEMBERED:
             del self._used_ids[next(iter(self._used_ids))]
-        self._working.setdefault(order.symbol, {})[order.order_id] = _Working(order, instrument)
-        self._lock(order.order_id, order, instrument, order.quantity, order.limit_price or order.stop_price)
+        self._working.setdefault(order.symbol, {})[order.order_id] = working
+        self._lock(working)
         self._report(order.order_id, ReportKind.ACCEPTED, exchange_order_id=f"{self.venue}-{self._accepted}")
 
     def cancel_order(self, order_id: str) -> None:
@@ -130,12 +149,11 @@ class SimulatedBroker(Broker):
             self._report(order_id, ReportKind.MODIFY_REJECTED, reason=refusal)
             return
         working.quantity = working.quantity if quantity is None else quantity
-        working.reprice(
-            working.limit_price if limit_price is None else limit_price,
-            working.stop_price if stop_price is None else stop_price,
-        )
-        price = working.limit_price or working.stop_price
-        self._lock(order_id, working.order, working.instrument, working.quantity, price)
+        new_limit = working.limit_price if limit_price is None else limit_price
+        new_stop = working.stop_price if stop_price is None else stop_price
+        if (new_limit, new_stop) != (working.limit_price, working.stop_price):
+            working.reprice(new_limit, new_stop, self._clock.now())
+        self._lock(working)
         self._emit(
             BrokerReport(
                 self._clock.now(),
@@ -155,24 +173,22 @@ class SimulatedBroker(Broker):
         if (limit is not None and order.limit_price is None) or (stop is not None and order.stop_price is None):
             return f"WRONG_PRICE: a {order.order_type} order has no such price"
         price = limit if limit is not None else stop
+        new_price = working.price if price is None else price
         new_quantity = working.quantity if quantity is None else quantity
-        if price is None:
-            price = working.limit_price or working.stop_price
-        violation = working.instrument.violation(new_quantity, price, self._mark(order.symbol))
+        violation = working.instrument.violation(new_quantity, new_price, self._mark(order.symbol))
         if violation:
             return violation
-        self.account.unlock(order.order_id)
-        refusal = self._funds_refusal(order, working.instrument, new_quantity, price)
-        if refusal:
-            old_price = working.limit_price or working.stop_price
-            self._lock(order.order_id, order, working.instrument, working.quantity, old_price)
+        held = self.account.unlock(order.order_id)
+        refusal = self._funds_refusal(order, working.instrument, new_quantity, new_price)
+        if held:
+            self.account.lock(order.order_id, held)
         return refusal
 
     def _refusal(self, order: SubmitOrder) -> str:
         """Why an exchange would refuse the order; empty when it would take it."""
         if not self.takes(order.symbol) or order.symbol not in self._instruments:
             return f"UNKNOWN_SYMBOL: {order.symbol} is not traded at {self.venue}"
-        if order.order_id in self._used_ids:
+        if order.order_id in self._used_ids or order.order_id in self._symbol_of:
             return f"DUPLICATE_ORDER_ID: {order.order_id} has been used"
         expected = {OrderType.LIMIT: (True, False), OrderType.STOP: (False, True)}
         given = (order.limit_price is not None, order.stop_price is not None)
@@ -200,22 +216,18 @@ class SimulatedBroker(Broker):
         reference = price if price is not None else self._mark(order.symbol)
         if reference is None:
             return f"NO_PRICE: {order.symbol} has not traded yet"
-        cost = self._cost(instrument, quantity, reference)
-        return self.account.refusal(instrument, order.side, quantity, cost, self._mark)
+        fees = self._fee(instrument, quantity, reference, Liquidity.TAKER)
+        return self.account.refusal(instrument, order.side, quantity, reference, fees, self._mark)
 
-    def _cost(self, instrument: Instrument, quantity: Decimal, price: Decimal) -> Decimal:
-        """The notional and its taker fee in the settlement currency."""
-        fees = self._fee(instrument, quantity, price, Liquidity.TAKER)
-        return _with_fees(instrument.notional(quantity, price), fees, instrument.settle)
-
-    def _lock(
-        self, order_id: str, order: SubmitOrder, instrument: Instrument, quantity: Decimal, price: Decimal | None
-    ) -> None:
-        if not self.account.holds_funds or order.reduce_only:
+    def _lock(self, working: _Working) -> None:
+        """Hold what the order would take if it filled at its price (a market order: at the latest) as a taker."""
+        order, instrument = working.order, working.instrument
+        reference = working.price if working.price is not None else self._mark(order.symbol)
+        if not self.account.holds_funds or order.reduce_only or reference is None:
             return
-        reference = price if price is not None else self._mark(order.symbol)
-        cost = ZERO if reference is None else self._cost(instrument, quantity, reference)
-        self.account.lock(order_id, *self.account.needs(instrument, order.side, quantity, cost))
+        fees = self._fee(instrument, working.quantity, reference, Liquidity.TAKER)
+        needed = self.account.needs(instrument, order.side, working.quantity, reference, fees)
+        self.account.lock(order.order_id, needed)
 
     def _remove(self, order_id: str) -> _Working | None:
         book = self._working.get(self._symbol_of.pop(order_id, ""), {})
@@ -227,8 +239,9 @@ class SimulatedBroker(Broker):
         return working
 
     def _mark(self, symbol: str) -> Decimal | None:
+        """The latest price; None before the first and while there is none (an empty book)."""
         price = self._prices.price(symbol)
-        return None if price is None else from_market(price)
+        return from_market(price) if price is not None and 0 < price < inf else None
 
     # --- market data ---------------------------------------------------------------------------------------
 
@@ -243,40 +256,43 @@ class SimulatedBroker(Broker):
             self._match_book(tuple(book.values()), data)
 
     def _match_book(self, orders: tuple[_Working, ...], event: MarketEvent) -> None:
-        matched: list[tuple[Match, _Working]] = []
+        matched: list[tuple[Match, _Working, MarketEvent]] = []
         for working in orders:
-            order = working.order
-            found = match(
-                order.order_type, order.side, working.level, event, fresh=working.fresh, touch=self._touch
-            )
+            seen = seen_by(working.arrived, event, working.order.side)
+            if seen is None:
+                continue
+            found = self._match(working, seen)
             working.fresh = False
             if found is not None:
-                matched.append((found, working))
-            elif order.time_in_force is TimeInForce.IOC:
-                self._remove(order.order_id)
-                self._report(order.order_id, ReportKind.EXPIRED, reason="IOC: not filled at once")
+                matched.append((found, working, seen))
+            elif working.order.time_in_force is TimeInForce.IOC and working.stop_price is None:
+                self._remove(working.order.order_id)
+                self._report(working.order.order_id, ReportKind.EXPIRED, reason="IOC: not filled at once")
         if len(matched) > 1:
             matched.sort(key=_by_phase)
-        for found, working in matched:
-            self._fill(working, found, event)
+        for found, working, seen in matched:
+            self._fill(working, found, seen)
+
+    def _match(self, working: _Working, event: MarketEvent) -> Match | None:
+        order = working.order
+        found = match(order.order_type, order.side, working.level, event, fresh=working.fresh, touch=self._touch)
+        rests = found is not None and found.liquidity is Liquidity.MAKER
+        return None if rests and order.time_in_force is TimeInForce.IOC else found
 
     def _fill(self, working: _Working, found: Match, event: MarketEvent) -> None:
         order, instrument = working.order, working.instrument
-        quantity = working.quantity
-        self._remove(order.order_id)
-        if order.reduce_only:
-            quantity = min(quantity, self._reducible(order, instrument))
-            if not quantity:
-                self._report(order.order_id, ReportKind.CANCELED, reason="REDUCE_ONLY: nothing left to reduce")
-                return
+        if self._remove(order.order_id) is None:
+            return  # an earlier fill's report led to its cancel
+        quantity = self._reducing(working) if order.reduce_only else working.quantity
+        if not quantity:
+            self._report(order.order_id, ReportKind.CANCELED, reason="REDUCE_ONLY: nothing left to reduce")
+            return
         price = self._price(working, found)
+        refusal = self._fill_refusal(working, quantity, price, found.liquidity)
+        if refusal:
+            self._report(order.order_id, ReportKind.CANCELED, reason=refusal)
+            return
         fees = self._fee(instrument, quantity, price, found.liquidity)
-        if not order.reduce_only:
-            cost = _with_fees(instrument.notional(quantity, price), fees, instrument.settle)
-            refusal = self.account.refusal(instrument, order.side, quantity, cost, self._mark)
-            if refusal:
-                self._report(order.order_id, ReportKind.CANCELED, reason=refusal)
-                return
         self.account.settle(instrument, order.side, quantity, price, fees)
         self._trades += 1
         ts = event.ts_open if found.phase is Phase.OPEN and isinstance(event, Bar) else event.ts
@@ -297,6 +313,24 @@ class SimulatedBroker(Broker):
         if quantity < working.quantity:
             self._report(order.order_id, ReportKind.CANCELED, reason="REDUCE_ONLY: nothing left to reduce")
 
+    def _reducing(self, working: _Working) -> Decimal:
+        """How much of a reduce-only order may fill: whole lots, no more than the position, none that is locked."""
+        order, instrument = working.order, working.instrument
+        quantity = min(working.quantity, self._reducible(order, instrument))
+        if self.account.holds_funds and order.side is Side.SELL and not instrument.kind.is_contract:
+            quantity = min(quantity, max(ZERO, self.account.free(instrument.base)))
+        return instrument.floor_quantity(quantity)
+
+    def _fill_refusal(self, working: _Working, quantity: Decimal, price: Decimal, liquidity: Liquidity) -> str:
+        """Why a matched order does not fill after all; empty when it does."""
+        order, instrument = working.order, working.instrument
+        if price <= 0:
+            return f"NO_PRICE: the market is below one tick of {instrument.tick}"
+        if order.reduce_only:
+            return ""
+        fees = self._fee(instrument, quantity, price, liquidity)
+        return self.account.refusal(instrument, order.side, quantity, price, fees, self._mark)
+
     def _price(self, working: _Working, found: Match) -> Decimal:
         """The price of a fill: exact at a limit, slipped where there is none."""
         order = working.order
@@ -312,12 +346,5 @@ class SimulatedBroker(Broker):
         self._emit(BrokerReport(self._clock.now(), self.venue, order_id, kind, exchange_order_id, reason))
 
 
-def _by_phase(pair: tuple[Match, _Working]) -> int:
-    return pair[0].phase
-
-
-def _with_fees(cost: Decimal, fees: tuple[Fee, ...], settle: str) -> Decimal:
-    for fee in fees:
-        if fee.asset == settle and fee.amount > 0:
-            cost = add(cost, fee.amount)
-    return cost
+def _by_phase(matched: tuple[Match, _Working, MarketEvent]) -> int:
+    return matched[0].phase
