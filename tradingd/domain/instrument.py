@@ -16,10 +16,14 @@ from tradingd.domain.money import (
     magnitude,
     mul,
     neg,
+    to_decimal,
 )
 from tradingd.errors import MoneyError
 
 __all__ = ["Instrument"]
+
+_STEPS = ("tick", "lot", "multiplier")
+_NUMBERS = (*_STEPS, "min_quantity", "max_quantity", "min_notional", "max_notional")
 
 
 class Instrument(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,13 +51,28 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     venue: str = "SIM"
 
     def __post_init__(self) -> None:
-        for name in ("tick", "lot", "multiplier"):
-            if not getattr(self, name) > 0:
-                raise MoneyError(f"{self.symbol}: {name} must be greater than 0, it is {getattr(self, name)}")
+        self._take_numbers()
         if self.inverse and not self.kind.is_contract:
             raise MoneyError(f"{self.symbol}: only a contract can be inverse, this is {self.kind}")
         if not self.settle:
             msgspec.structs.force_setattr(self, "settle", self.base if self.inverse else self.quote)
+        if not self.kind.is_contract and self.settle != self.quote:
+            raise MoneyError(f"{self.symbol}: {self.kind} settles in its quote {self.quote}, not in {self.settle}")
+
+    def _take_numbers(self) -> None:
+        """Refuse floats, NaN, infinities and what is out of range, before any order depends on it."""
+        for name in _NUMBERS:
+            value = getattr(self, name)
+            if value is None:
+                continue
+            try:
+                number = to_decimal(value)
+            except MoneyError as error:
+                raise MoneyError(f"{self.symbol}: {name}: {error}") from None
+            if number < 0 or (name in _STEPS and not number):
+                least = "greater than 0" if name in _STEPS else "0 or greater"
+                raise MoneyError(f"{self.symbol}: {name} must be {least}, it is {number}")
+            msgspec.structs.force_setattr(self, name, number)
 
     @classmethod
     def plain(cls, symbol: str, quote: str = "USD") -> "Instrument":
@@ -66,9 +85,15 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
 
         Differences of this value are profit: linear quantity x multiplier x price; inverse
         -quantity x multiplier / price, so that a long gains when the price rises there, too.
+
+        Raises:
+            MoneyError: an inverse contract has no value at a price of 0 or less.
+
         """
         size = quantity if self.multiplier == ONE else mul(quantity, self.multiplier)
         if self.inverse:
+            if price <= 0:
+                raise MoneyError(f"{self.symbol}: an inverse contract has no value at a price of {price}")
             return divide(neg(size), price)
         return mul(size, price)
 

@@ -2,14 +2,16 @@
 
 Money is `decimal.Decimal` under one context: 60 digits, and an inexact result raises instead of rounding.
 `add`, `sub` and `mul` are that context's own methods, so the result never depends on whatever ambient decimal
-context the calling thread or task happens to have. Division is the one inexact operation and is always an
-explicit quantization: `divide`.
+context the calling thread or task happens to have. Division is inexact and therefore always an explicit
+quantization, rounded once: `divide` and `share`. Marking to market (`worth`) is exact to 36 decimal places, so
+that no chain of long prices can stop the books.
 
 Only text, ints and Decimals become money. Floats live in market data and indicators; the one door from there
 is `from_market`, which takes the shortest text that names the float: the very digits the data file had.
 """
 
 from decimal import (
+    ROUND_05UP,
     ROUND_HALF_EVEN,
     Context,
     Decimal,
@@ -39,9 +41,11 @@ __all__ = [
     "mul",
     "neg",
     "quantize",
+    "share",
     "sub",
     "to_decimal",
     "to_price",
+    "worth",
 ]
 
 DecimalLike = Decimal | int | str
@@ -55,11 +59,16 @@ ONE = Decimal(1)
 MONEY_QUANTUM = Decimal("1e-18")
 """The finest step that a division of money is rounded to."""
 
+_MARK_DIGITS = 36
+_MARK_QUANTUM = Decimal("1e-36")
 _PRECISION = 60
 _FATAL = [InvalidOperation, DivisionByZero, Overflow, FloatOperation]
 
 MONEY = Context(prec=_PRECISION, rounding=ROUND_HALF_EVEN, traps=[*_FATAL, Inexact])
 _ROUNDING = Context(prec=_PRECISION, rounding=ROUND_HALF_EVEN, traps=_FATAL)
+# Holds the product of any two amounts. ROUND_05UP leaves a trace of what a division cuts off, so that the
+# quantization that always follows rounds as if it had seen all digits.
+_WIDE = Context(prec=2 * _PRECISION + 2, rounding=ROUND_05UP, traps=_FATAL)
 
 add = MONEY.add
 sub = MONEY.subtract
@@ -85,7 +94,7 @@ def to_decimal(value: DecimalLike) -> Decimal:
         )
     elif isinstance(value, int | str | Decimal):
         try:
-            result = Decimal(value)
+            result = Decimal(value, MONEY)  # keeps all digits; the context is for what junk text does
         except InvalidOperation:
             raise MoneyError(f"{value!r} is not a decimal number") from None
     else:
@@ -104,7 +113,9 @@ def from_market(value: float) -> Decimal:
     """
     if not isfinite(value):
         raise MoneyError(f"{value!r} is not a finite market price")
-    return Decimal(repr(value))
+    if isinstance(value, int):  # passes for a float in annotations
+        return to_decimal(value)
+    return Decimal(float.__repr__(value))  # a subclass, such as numpy's, may have a repr of its own
 
 
 def to_price(value: PriceLike) -> Decimal:
@@ -125,8 +136,21 @@ def divide(
     quantum: Decimal = MONEY_QUANTUM,
     rounding: str = ROUND_HALF_EVEN,
 ) -> Decimal:
-    """Divide and round to `quantum`: the only division money knows."""
-    return quantize(_ROUNDING.divide(numerator, denominator), quantum, rounding)
+    """Divide and round to `quantum`, once."""
+    return quantize(_WIDE.divide(numerator, denominator), quantum, rounding)
+
+
+def share(amount: Decimal, part: Decimal, whole: Decimal) -> Decimal:
+    """The share of `amount` that `part` of `whole` has, rounded once to `MONEY_QUANTUM`."""
+    return divide(_WIDE.multiply(amount, part), whole)
+
+
+def worth(amount: Decimal, rate: Decimal) -> Decimal:
+    """`amount` x `rate` for marking to market: exact, unless it has more than 36 decimal places."""
+    value = _WIDE.multiply(amount, rate)
+    exponent = value.as_tuple().exponent
+    fits = isinstance(exponent, int) and exponent >= -_MARK_DIGITS
+    return value if fits else quantize(value, _MARK_QUANTUM)
 
 
 def floor_to(value: Decimal, step: Decimal) -> Decimal:

@@ -14,9 +14,11 @@ The states tell what we *know*, not what we hope:
 - FILLED, CANCELED, REJECTED (by the venue), EXPIRED, DENIED (by our risk), VOID (never reached the venue) are
   terminal. Terminal is not deaf: acknowledgements and fills arrive in any order, so each terminal state has rows
   for what may come late. A fill after a cancel is real and is booked. A fill on an order that was thought refused
-  or absent contradicts what we knew, so it becomes UNKNOWN until somebody has looked.
+  or absent contradicts what we knew, so it becomes UNKNOWN until somebody has looked; the news that such an order
+  is over (canceled, expired) leaves nothing open and is believed. A filled order opens again when the venue
+  confirms, late, that it had been changed to a greater quantity.
 
-Nothing assigns `status`: `apply` and `apply_fill` are the only ways to move.
+Nothing assigns `status`: `apply`, and through it `apply_fill` and `amend`, are the only ways to move.
 """
 
 from decimal import Decimal
@@ -25,7 +27,7 @@ from enum import Enum, auto
 from tradingd.domain.enums import OrderStatus, OrderType, Side, TimeInForce
 from tradingd.domain.events import ApprovedOrder, OrderUpdate
 from tradingd.domain.money import ZERO, add, sub
-from tradingd.errors import IllegalTransitionError
+from tradingd.errors import IllegalTransitionError, MoneyError
 
 __all__ = ["TRANSITIONS", "Order", "Trigger"]
 
@@ -49,6 +51,8 @@ class Trigger(Enum):
     CANCEL = auto()
     CANCEL_REJECT = auto()
     EXPIRE = auto()
+    REOPEN = auto()
+    """The venue confirmed a greater quantity than had filled."""
 
 
 _S = OrderStatus
@@ -115,6 +119,7 @@ TRANSITIONS: dict[OrderStatus, dict[Trigger, OrderStatus]] = {
         _T.LOSE: _S.FILLED,
         _T.FILL: _S.FILLED,
         _T.COMPLETE: _S.FILLED,
+        _T.REOPEN: _S.OPEN,
     },
     _S.CANCELED: {
         _T.ACCEPT: _S.CANCELED,
@@ -138,12 +143,19 @@ TRANSITIONS: dict[OrderStatus, dict[Trigger, OrderStatus]] = {
         _T.REJECT: _S.REJECTED,
         _T.CANCEL_REJECT: _S.REJECTED,
         _T.LOSE: _S.REJECTED,
+        _T.CANCEL: _S.CANCELED,
+        _T.EXPIRE: _S.EXPIRED,
         _T.ACCEPT: _S.UNKNOWN,
         _T.FILL: _S.UNKNOWN,
         _T.COMPLETE: _S.FILLED,
     },
     _S.VOID: {
         _T.VOID: _S.VOID,
+        _T.REJECT: _S.VOID,
+        _T.CANCEL_REJECT: _S.VOID,
+        _T.LOSE: _S.VOID,
+        _T.CANCEL: _S.CANCELED,
+        _T.EXPIRE: _S.EXPIRED,
         _T.ACCEPT: _S.UNKNOWN,
         _T.FILL: _S.UNKNOWN,
         _T.COMPLETE: _S.FILLED,
@@ -239,16 +251,31 @@ class Order:
         return target
 
     def apply_fill(self, quantity: Decimal) -> OrderStatus:
-        """Count a fill of `quantity` (> 0) and make its transition."""
+        """Count a fill of `quantity` and make its transition.
+
+        Raises:
+            MoneyError: the quantity is not greater than 0.
+            IllegalTransitionError: the order cannot fill; nothing has been counted.
+
+        """
+        if not quantity > 0:
+            raise MoneyError(f"order {self.order_id}: a fill must be greater than 0, this is {quantity}")
         filled = add(self.filled, quantity)
         status = self.apply(Trigger.COMPLETE if filled >= self.quantity else Trigger.FILL)
         self.filled = filled
         return status
 
     def amend(self, quantity: Decimal | None, limit_price: Decimal | None, stop_price: Decimal | None) -> None:
-        """Take over what the venue confirmed as changed; None leaves a field as it is."""
+        """Take over what the venue confirmed as changed; None leaves a field as it is.
+
+        FILLED follows the quantity: a confirmation and the fills arrive in any order.
+        """
         if quantity is not None:
             self.quantity = quantity
+            if self.filled >= quantity:
+                self.apply(Trigger.COMPLETE)
+            elif self._status is OrderStatus.FILLED:
+                self.apply(Trigger.REOPEN)
         if limit_price is not None:
             self.limit_price = limit_price
         if stop_price is not None:

@@ -12,6 +12,7 @@ from tradingd.domain.money import (
     magnitude,
     mul,
     neg,
+    share,
     sub,
     to_decimal,
     to_price,
@@ -84,22 +85,26 @@ class Position:
             return self._close(quantity, price)
         realized = self._close(neg(held), price)
         rest = add(quantity, held)
-        self.cost = self._instrument.value(rest, price)
+        self.cost = add(ZERO, self._instrument.value(rest, price))
         self.quantity = rest
         return realized
 
     def _close(self, quantity: Decimal, price: Decimal) -> Decimal:
         """Close a part or all: `quantity` is opposite in sign to the holding and not greater."""
         closed = neg(quantity)
-        released = self.cost if closed == self.quantity else divide(mul(self.cost, closed), self.quantity)
+        closes_all = closed == self.quantity
+        released = self.cost if closes_all else share(self.cost, closed, self.quantity)
         realized = sub(neg(self._instrument.value(quantity, price)), released)
-        self.cost = sub(self.cost, released)
-        self.quantity = add(self.quantity, quantity)
         self.realized_pnl = add(self.realized_pnl, realized)
+        self.cost = ZERO if closes_all else sub(self.cost, released)
+        self.quantity = ZERO if closes_all else add(self.quantity, quantity)
         return realized
 
     def give_up(self, quantity: DecimalLike) -> Decimal:
-        """Part with `quantity` (> 0) for nothing, as when a fee is taken in the base coin; returns the loss."""
+        """Part with `quantity` for nothing, as when a fee is taken in the base coin; a negative one is a rebate.
+
+        Returns the realised profit: what the parted quantity had cost is lost (negative for a long).
+        """
         amount = to_decimal(quantity)
         return self.trade(neg(amount), ZERO) if amount else ZERO
 

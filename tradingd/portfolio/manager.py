@@ -1,6 +1,6 @@
 """The portfolio: sole owner of positions and cash."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -13,10 +13,10 @@ from tradingd.domain.money import (
     add,
     divide,
     magnitude,
-    mul,
     neg,
     sub,
     to_decimal,
+    worth,
 )
 from tradingd.domain.ports import Emit, InstrumentLookup, Stage
 from tradingd.domain.position import Position
@@ -35,7 +35,8 @@ class PortfolioManager:
     instrument are then taken as shares quoted in `currency`, valued at their last trade until `prices` has more.
 
     Positions are kept twice: per symbol for the account, as the venue sees it, and per strategy, for its own
-    figures. Amounts are in each asset's own unit, equity in `currency`; nothing is rounded.
+    figures. Amounts are in each asset's own unit, and never rounded. Equity is in `currency`; only its part in an
+    asset that is priced by an inverse or a very long price is rounded, far behind the last digit that pays.
     """
 
     stage: ClassVar[Stage] = Stage.PORTFOLIO
@@ -81,9 +82,13 @@ class PortfolioManager:
         self._valuation.touch(event.symbol)
 
     def on_fill(self, fill: Fill) -> None:
-        """Book a fill: its legs in the ledger, the account's and the strategy's position, its fees."""
-        if fill.quantity <= 0:
-            raise MoneyError(f"a fill's quantity must be greater than 0, this is {fill.quantity}")
+        """Book a fill: its legs in the ledger, the account's and the strategy's position, its fees.
+
+        Raises:
+            MoneyError: a figure of the fill is no money; nothing has been booked.
+
+        """
+        _check(fill)
         instrument = self._instrument(fill.symbol)
         quantity = fill.quantity if fill.side.sign > 0 else neg(fill.quantity)
         position = self._position(fill.symbol)
@@ -179,39 +184,54 @@ class PortfolioManager:
         """The price that `symbol` is marked at; None before the first."""
         return self._valuation.price(symbol)
 
+    def can_price(self, asset: str) -> bool:
+        """Whether the learned instruments lead from `asset` to the account's currency."""
+        return self._valuation.can_price(asset)
+
     def rate(self, asset: str) -> Decimal:
         """What one unit of `asset` is worth in the account's currency."""
         return self._valuation.rate(asset)
 
     def realized_pnl(self, strategy_id: str | None = None) -> Decimal:
-        """Profit of closed trades before fees, in the account's currency at present rates."""
-        return self._sum(strategy_id, lambda position, _: position.realized_pnl)
+        """Profit of closed trades, in the account's currency at present rates.
+
+        It is before fees, except for those taken in the base coin: what they took had a cost, which is lost.
+        """
+        return self._sum(self._held(strategy_id), lambda position: position.realized_pnl)
 
     def unrealized_pnl(self, strategy_id: str | None = None) -> Decimal:
         """Profit that closing everything at the marks would realise, in the account's currency."""
-        return self._sum(strategy_id, lambda position, price: position.unrealized_pnl(price))
+        return self._sum(self._held(strategy_id), lambda held: held.unrealized_pnl(self._mark(held)))
 
     def gross_exposure(self) -> Decimal:
         """The sum of the positions' absolute market values, in the account's currency."""
-        return self._sum(None, lambda position, price: magnitude(position.market_value(price)))
+        return self._sum(self._open.values(), lambda held: magnitude(held.market_value(self._mark(held))))
 
     def net_exposure(self) -> Decimal:
         """The sum of the positions' signed market values, in the account's currency."""
-        return self._sum(None, lambda position, price: position.market_value(price))
+        return self._sum(self._open.values(), lambda held: held.market_value(self._mark(held)))
 
-    def _sum(self, strategy_id: str | None, figure: Callable[[Position, Decimal], Decimal]) -> Decimal:
+    def _held(self, strategy_id: str | None) -> Iterable[Position]:
         if strategy_id is None:
-            positions = list(self._account.values())
-        else:
-            positions = [held for (owner, _), held in self._by_strategy.items() if owner == strategy_id]
+            return self._account.values()
+        return [held for (owner, _), held in self._by_strategy.items() if owner == strategy_id]
+
+    def _mark(self, position: Position) -> Decimal:
+        if not position.quantity:
+            return ZERO
+        price = self._valuation.price(position.symbol)
+        if price is None:
+            raise AccountingError(f"{position.symbol} has no price: add it to the market data")
+        return price
+
+    def _sum(self, positions: Iterable[Position], figure: Callable[[Position], Decimal]) -> Decimal:
+        """Add up a figure in settlement currencies; what is 0 needs no rate."""
         total = ZERO
         for position in positions:
-            if position.quantity or position.realized_pnl:
-                price = self._valuation.price(position.symbol)
-                if price is None:
-                    raise AccountingError(f"{position.symbol} has no price")
+            amount = figure(position)
+            if amount:
                 rate = self._valuation.rate(self._instrument(position.symbol).settle)
-                total = add(total, mul(figure(position, price), rate))
+                total = add(total, worth(amount, rate))
         return total
 
     # --- booking -----------------------------------------------------------------------------------------
@@ -275,3 +295,12 @@ class PortfolioManager:
             position = Position(symbol, self._instrument(symbol))
             self._by_strategy[strategy_id, symbol] = position
         return position
+
+
+def _check(fill: Fill) -> None:
+    """Refuse what would poison the books, before anything is booked."""
+    if to_decimal(fill.quantity) <= 0:
+        raise MoneyError(f"a fill's quantity must be greater than 0, this is {fill.quantity}")
+    to_decimal(fill.price)
+    for fee in fill.fees:
+        to_decimal(fee.amount)

@@ -2,53 +2,81 @@
 
 from collections.abc import Callable
 from decimal import Decimal
+from math import isfinite
 
 from tradingd.domain.instrument import Instrument
-from tradingd.domain.money import ONE, ZERO, add, divide, from_market, mul, sub
+from tradingd.domain.money import ONE, ZERO, add, divide, from_market, mul, sub, worth
 from tradingd.domain.prices import PriceBoard
-from tradingd.errors import AccountingError
+from tradingd.errors import AccountingError, MoneyError
 
 __all__ = ["Valuation"]
+
+
+class _Line:
+    """One line of the books: how to value it, what it was last worth, and which symbols' prices it hangs on."""
+
+    __slots__ = ("asset", "contract", "symbols", "value", "worth")
+
+    def __init__(self, asset: str, contract: str) -> None:
+        self.asset = asset
+        self.contract = contract
+        self.value: Callable[[], Decimal] = lambda: ZERO
+        self.symbols: tuple[str, ...] = ()
+        self.worth = ZERO
 
 
 class Valuation:
     """The marked value of every line of the books, and their sum.
 
     A line is an asset (balance x rate) or a contract (unrealised profit x rate of its settlement currency). An
-    asset's rate comes from the instrument that has it as base, preferably one quoted in the account's currency,
-    else through that instrument's quote currency; or from an instrument that quotes the account's currency in
-    it. A market event touches only the lines that depend on its symbol.
+    asset's rate is the price of an instrument that has it as base, times the rate of that instrument's quote; or
+    the inverse price of an instrument that has the account's currency as base. Of several ways to the account's
+    currency the shortest counts, then the one learned first.
+
+    A market event only notes its symbol; the lines that hang on it are valued anew when the total is asked for.
     """
 
     def __init__(self, currency: str, prices: PriceBoard) -> None:
         self.currency = currency
         self._prices = prices
-        self._pricing: dict[str, tuple[str, Instrument]] = {}
         self._last_trade: dict[str, Decimal] = {}
-        self._lines: dict[str, Callable[[], Decimal]] = {}
-        self._values: dict[str, Decimal] = {}
-        self._unpriced: set[str] = set()
-        self._lines_of_symbol: dict[str, tuple[str, ...]] = {}
+        self._by_quote: dict[str, dict[str, Instrument]] = {}
+        self._by_base: dict[str, dict[str, Instrument]] = {}
+        self._routes: dict[str, tuple[Instrument, ...]] = {currency: ()}
+        self._routes_outdated = False
+        self._lines: dict[str, _Line] = {}
+        self._lines_of_symbol: dict[str, dict[str, _Line]] = {}
+        self._unpriced: dict[str, AccountingError] = {}
         self._dirty: dict[str, None] = {}
         self._total = ZERO
 
+    # --- prices ------------------------------------------------------------------------------------------
+
     def learn(self, instrument: Instrument) -> None:
-        """Let `instrument` price its base asset (or its quote, when its base is the account's currency)."""
+        """Let `instrument` price its base asset, or its quote if its base is the account's currency."""
         if instrument.kind.is_contract:
             return
-        asset = instrument.base if instrument.base != self.currency else instrument.quote
-        known = self._pricing.get(asset)
-        if known is None or (known[1].quote != self.currency and instrument.quote == self.currency):
-            self._pricing[asset] = (instrument.symbol, instrument)
+        self._by_quote.setdefault(instrument.quote, {}).setdefault(instrument.symbol, instrument)
+        self._by_base.setdefault(instrument.base, {}).setdefault(instrument.symbol, instrument)
+        self._routes_outdated = True
 
     def note_trade(self, symbol: str, price: Decimal) -> None:
         """Take a trade's price for a symbol that has no market data (yet)."""
         self._last_trade[symbol] = price
+        self.touch(symbol)
 
     def price(self, symbol: str) -> Decimal | None:
-        """The mark of `symbol`: its latest market price, else its last trade's."""
+        """The mark of `symbol`: its latest market price, else its last trade's; None when that is no number."""
         latest = self._prices.price(symbol)
-        return self._last_trade.get(symbol) if latest is None else from_market(latest)
+        if latest is None:
+            return self._last_trade.get(symbol)
+        return from_market(latest) if isfinite(latest) else None
+
+    def can_price(self, asset: str) -> bool:
+        """Whether the learned instruments lead from `asset` to the account's currency."""
+        if self._routes_outdated:
+            self._find_routes()
+        return asset in self._routes
 
     def rate(self, asset: str) -> Decimal:
         """What one unit of `asset` is worth in the account's currency.
@@ -57,49 +85,70 @@ class Valuation:
             AccountingError: nothing prices it.
 
         """
-        rate = self._rate(asset)
-        if rate is None:
+        if asset == self.currency:
+            return ONE
+        if self._routes_outdated:
+            self._find_routes()
+        route = self._routes.get(asset)
+        if route is None:
             raise AccountingError(
                 f"{asset} has no price in {self.currency}: add an instrument such as {asset}/{self.currency} "
                 "to the market data"
             )
+        rate = self._step(asset, route[0])
+        for instrument in route[1:]:
+            rate = worth(rate, self._step(asset, instrument))
         return rate
 
-    def _rate(self, asset: str) -> Decimal | None:
-        if asset == self.currency:
-            return ONE
-        symbol, instrument = self._pricing.get(asset, ("", None))
-        price = self.price(symbol) if instrument else None
-        if instrument is None or price is None:
-            return None
-        if instrument.base == self.currency:
-            return divide(ONE, price)
+    def _step(self, asset: str, instrument: Instrument) -> Decimal:
+        """What one step of the route of `asset` multiplies its rate by."""
+        price = self.price(instrument.symbol)
+        inverted = instrument.base == self.currency
+        if price is None or (inverted and price <= 0):
+            raise AccountingError(
+                f"{asset} has no price in {self.currency}: {instrument.symbol}, which prices it, "
+                f"{'has no market data yet' if price is None else f'is at {price}'}"
+            )
         unit = price if instrument.multiplier == ONE else mul(price, instrument.multiplier)
-        if instrument.quote == self.currency:
-            return unit
-        through = self._rate(instrument.quote)
-        return None if through is None else mul(unit, through)
+        return divide(ONE, unit) if inverted else unit
+
+    def _find_routes(self) -> None:
+        """Find the shortest way from each asset to the account's currency; value anew what now has another."""
+        self._routes_outdated = False
+        routes: dict[str, tuple[Instrument, ...]] = {self.currency: ()}
+        nearest_first = [self.currency]
+        for asset in nearest_first:  # grows on the way
+            steps = [(step.base, step) for step in self._by_quote.get(asset, {}).values()]
+            if asset == self.currency:
+                steps += [(step.quote, step) for step in self._by_base.get(asset, {}).values()]
+            for other, step in steps:
+                if other not in routes:
+                    routes[other] = (step, *routes[asset])
+                    nearest_first.append(other)
+        self._routes = routes
+        for name, line in self._lines.items():
+            symbols = self._symbols_of(line)
+            if symbols != line.symbols:
+                self._link(name, line, symbols)
+                self._value(name, line)
+
+    # --- lines -------------------------------------------------------------------------------------------
 
     def set_asset(self, asset: str, balance: Decimal) -> None:
         """Value `asset` at `balance` from now on."""
         if balance:
-            self._set_line(asset, lambda: mul(balance, self.rate(asset)), self._chain(asset))
+            self._set_line(asset, _Line(asset, ""), lambda: worth(balance, self.rate(asset)))
         else:
             self._drop_line(asset)
 
     def set_contract(self, symbol: str, settle: str, profit: Callable[[Decimal], Decimal] | None) -> None:
         """Value an open contract by its unrealised `profit(mark)`; None closes it."""
-        line = f"contract:{symbol}"
+        name = f"contract:{symbol}"
         if profit is None:
-            self._drop_line(line)
-            return
-        self._set_line(line, lambda: self._contract_value(symbol, settle, profit), (symbol, *self._chain(settle)))
-
-    def _contract_value(self, symbol: str, settle: str, profit: Callable[[Decimal], Decimal]) -> Decimal:
-        price = self.price(symbol)
-        if price is None:
-            raise AccountingError(f"{symbol} has no price")
-        return mul(profit(price), self.rate(settle))
+            self._drop_line(name)
+        else:
+            line = _Line(settle, symbol)
+            self._set_line(name, line, lambda: self._contract_value(symbol, settle, profit))
 
     def touch(self, symbol: str) -> None:
         """`symbol` has a new price: its lines are valued anew when the total is next asked for."""
@@ -113,56 +162,70 @@ class Valuation:
             AccountingError: a line has no price.
 
         """
+        if self._routes_outdated:
+            self._find_routes()
         if self._dirty:
             for symbol in self._dirty:
-                for line in self._lines_of_symbol.get(symbol, ()):
-                    self._value(line)
+                for name, line in self._lines_of_symbol.get(symbol, {}).items():
+                    self._value(name, line)
             self._dirty.clear()
-        for line in tuple(self._unpriced):
-            self._value(line)
-            if line in self._unpriced:
-                self._lines[line]()  # raises, and says what is missing
+        for name in tuple(self._unpriced):
+            self._value(name, self._lines[name])
+            if name in self._unpriced:
+                raise self._unpriced[name]
         return self._total
 
-    def _chain(self, asset: str) -> tuple[str, ...]:
-        """The symbols that the rate of `asset` depends on."""
-        symbols: list[str] = []
-        while asset != self.currency and asset in self._pricing:
-            symbol, instrument = self._pricing[asset]
-            if symbol in symbols:
-                break
-            symbols.append(symbol)
-            asset = self.currency if instrument.base == self.currency else instrument.quote
-        return tuple(symbols)
+    def _contract_value(self, symbol: str, settle: str, profit: Callable[[Decimal], Decimal]) -> Decimal:
+        price = self.price(symbol)
+        if price is None:
+            raise AccountingError(f"{symbol} has no price: add it to the market data")
+        return worth(profit(price), self.rate(settle))
 
-    def _set_line(self, line: str, value: Callable[[], Decimal], symbols: tuple[str, ...]) -> None:
-        known = line in self._lines
-        self._lines[line] = value
-        if not known:
-            for symbol in symbols:
-                self._lines_of_symbol[symbol] = (*self._lines_of_symbol.get(symbol, ()), line)
-        self._value(line)
+    def _symbols_of(self, line: _Line) -> tuple[str, ...]:
+        route = tuple(instrument.symbol for instrument in self._routes.get(line.asset, ()))
+        return (line.contract, *route) if line.contract else route
 
-    def _drop_line(self, line: str) -> None:
-        if self._lines.pop(line, None) is None:
-            return
-        self._total = sub(self._total, self._values.pop(line, ZERO))
-        self._unpriced.discard(line)
-        for symbol, lines in tuple(self._lines_of_symbol.items()):
-            if line in lines:
-                rest = tuple(other for other in lines if other != line)
-                if rest:
-                    self._lines_of_symbol[symbol] = rest
-                else:
-                    del self._lines_of_symbol[symbol]
+    def _set_line(self, name: str, fresh: _Line, value: Callable[[], Decimal]) -> None:
+        if self._routes_outdated:
+            self._find_routes()
+        line = self._lines.get(name)
+        if line is None:
+            line = self._lines[name] = fresh
+            self._link(name, line, self._symbols_of(line))
+        line.value = value
+        self._value(name, line)
 
-    def _value(self, line: str) -> None:
+    def _drop_line(self, name: str) -> None:
+        line = self._lines.pop(name, None)
+        if line is not None:
+            self._link(name, line, ())
+            self._unpriced.pop(name, None)
+            self._total = sub(self._total, line.worth)
+
+    def _link(self, name: str, line: _Line, symbols: tuple[str, ...]) -> None:
+        """Let `line` hang on the prices of `symbols` and no others."""
+        for symbol in line.symbols:
+            lines = self._lines_of_symbol[symbol]
+            del lines[name]
+            if not lines:
+                del self._lines_of_symbol[symbol]
+        line.symbols = symbols
+        for symbol in symbols:
+            self._lines_of_symbol.setdefault(symbol, {})[name] = line
+
+    def _value(self, name: str, line: _Line) -> None:
         try:
-            value = self._lines[line]()
-        except AccountingError:
-            self._unpriced.add(line)  # `total` raises as long as it is so
-            value = ZERO
+            value = line.value()
+        except AccountingError as error:
+            value = self._leave_out(name, error)
+        except MoneyError as error:
+            value = self._leave_out(name, AccountingError(str(error)))
         else:
-            self._unpriced.discard(line)
-        self._total = add(self._total, sub(value, self._values.get(line, ZERO)))
-        self._values[line] = value
+            self._unpriced.pop(name, None)
+        self._total = add(self._total, sub(value, line.worth))
+        line.worth = value
+
+    def _leave_out(self, name: str, error: AccountingError) -> Decimal:
+        """Count a line that has no price as nothing: `total` raises as long as it is so."""
+        self._unpriced[name] = error
+        return ZERO
