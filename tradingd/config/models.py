@@ -196,7 +196,9 @@ class ExecutionSettings(Section):
     ] = Field("1", description="Tells daemons on one account apart.")
     order_id_prefix: Annotated[
         str,
-        AfterValidator(matching(r"[A-Za-z][A-Za-z0-9]{0,7}", "must be a letter and up to 7 letters and digits")),
+        AfterValidator(
+            matching(r"[A-Za-z]{1,8}", "must be 1 to 8 letters, so that the epoch after it can be told apart")
+        ),
     ] = Field("t", description="What every client order id begins with.")
 
 
