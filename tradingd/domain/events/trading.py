@@ -1,21 +1,7 @@
-"""Events: frozen facts and commands that flow between components.
-
-Every event has `ts`: nanoseconds since the Unix epoch, UTC, at which it is known. A bar is known at its close.
-Market data holds floats; whatever moves money holds Decimals.
-
-How one order travels, left to right::
-
-    Signal | OrderRequest -> risk -> ApprovedOrder -> execution -> SubmitOrder -> broker
-    broker -> BrokerReport | TradeReport -> execution -> Fill -> portfolio -> PositionUpdate -> risk, strategy
-                                            execution -> OrderUpdate -> risk, strategy
-
-An `intent_id` names the wish, from the strategy that had it to the last fill; an `order_id` is the client order
-id that execution gave the order.
-"""
+"""Wishes, orders, fills, and what came of them."""
 
 from decimal import Decimal
 from enum import IntEnum
-from typing import ClassVar
 
 import msgspec
 
@@ -29,150 +15,31 @@ from tradingd.domain.enums import (
     Side,
     TimeInForce,
 )
+from tradingd.domain.events.base import Event, EventType
 
 __all__ = [
-    "MARKET_EVENTS",
     "ApprovedOrder",
-    "Bar",
-    "Book",
     "BrokerReport",
     "CancelCommand",
     "CancelOrder",
     "CancelRequest",
-    "Event",
-    "EventType",
     "Fee",
     "Fill",
     "HaltChanged",
     "LedgerEntry",
-    "MarketEvent",
     "ModifyCommand",
     "ModifyOrder",
     "ModifyRequest",
     "OrderRequest",
     "OrderUpdate",
     "PositionUpdate",
-    "Quote",
     "ReportKind",
     "Signal",
     "StrategyFaulted",
     "SubmitOrder",
     "Timer",
-    "Trade",
     "TradeReport",
 ]
-
-
-class EventType(IntEnum):
-    """The kinds of events a component can subscribe to."""
-
-    BAR = 0
-    QUOTE = 1
-    TRADE = 2
-    BOOK = 3
-    TIMER = 4
-    SIGNAL = 5
-    ORDER_REQUEST = 6
-    CANCEL_REQUEST = 7
-    MODIFY_REQUEST = 8
-    ORDER = 9
-    CANCEL = 10
-    MODIFY = 11
-    SUBMIT = 12
-    SUBMIT_CANCEL = 13
-    SUBMIT_MODIFY = 14
-    BROKER_REPORT = 15
-    TRADE_REPORT = 16
-    FILL = 17
-    ORDER_UPDATE = 18
-    POSITION = 19
-    LEDGER = 20
-    FAULT = 21
-    HALT = 22
-
-
-MARKET_EVENTS = frozenset({EventType.BAR, EventType.QUOTE, EventType.TRADE, EventType.BOOK})
-
-
-class Event(msgspec.Struct, frozen=True, gc=False):
-    """The base of all events."""
-
-    type: ClassVar[EventType]
-    route: ClassVar[str] = ""
-    """The field that a component may filter this kind of event by; empty for none."""
-
-    ts: int
-
-
-class Bar(Event, frozen=True, gc=False):
-    """A closed price bar; `ts` is its close and `ts_open` its open, in nanoseconds UTC."""
-
-    type = EventType.BAR
-    route = "symbol"
-
-    symbol: str
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: float
-    ts_open: int
-
-    @property
-    def price(self) -> float:
-        """The latest price this event knows of."""
-        return self.close
-
-
-class Quote(Event, frozen=True, gc=False):
-    """The best bid and ask with their sizes."""
-
-    type = EventType.QUOTE
-    route = "symbol"
-
-    symbol: str
-    bid: float
-    ask: float
-    bid_size: float
-    ask_size: float
-
-    @property
-    def price(self) -> float:
-        """The mid price."""
-        return (self.bid + self.ask) / 2
-
-
-class Trade(Event, frozen=True, gc=False):
-    """A public trade; `side` is the taker's."""
-
-    type = EventType.TRADE
-    route = "symbol"
-
-    symbol: str
-    price: float
-    amount: float
-    side: Side
-    trade_id: str = ""
-
-
-class Book(Event, frozen=True, gc=False):
-    """An order book: levels of (price, size), best first."""
-
-    type = EventType.BOOK
-    route = "symbol"
-
-    symbol: str
-    bids: tuple[tuple[float, float], ...]
-    asks: tuple[tuple[float, float], ...]
-
-    @property
-    def price(self) -> float:
-        """The mid price of a two-sided book, else the best price of the side there is (NaN for none)."""
-        best = [levels[0][0] for levels in (self.bids, self.asks) if levels]
-        return sum(best) / len(best) if best else float("nan")
-
-
-MarketEvent = Bar | Quote | Trade | Book
 
 
 class Timer(Event, frozen=True, gc=False):
