@@ -8,6 +8,7 @@ is the same.
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -76,68 +77,56 @@ def bootstrap(
 
 def build(settings: Settings) -> Container:
     """Build the parts of a run, each with what it needs, none of them running."""
+    _make_importable(settings.base_dir)
     container = Container()
     add = container.register
-    _make_importable(settings.base_dir)
-    clock = ManualClock()
-    prices = PriceBoard()
+    clock, prices = ManualClock(), PriceBoard()
     timers = TimerQueue(clock)
-    add("config", settings)
-    add("clock", clock)
-    add("prices", prices)
-
-    catalog = _catalog(settings)
-    files = tuple(_file_series(each, settings.base_dir) for each in settings.data.files)
-    find = _finder(settings, catalog, files)
-    instruments = _instruments(settings, catalog, files)
-    add("catalog", catalog)
-    add("instruments", instruments)
-
     make = SyncEventManager if settings.run.mode == "backtest" else AsyncEventManager
     manager: EventManager = make(
         clock=clock, prices=prices, timers=timers, capacity=settings.runtime.queue_capacity
     )
     emit = manager.emit
+    for name, part in {"config": settings, "clock": clock, "prices": prices}.items():
+        add(name, part)
     add("event_manager", manager)
     add("event_bus", manager)
-    add("data_handler", DataHandler(find, publish=emit, prices=settings.data.prices))
 
+    catalog = _catalog(settings)
+    files = tuple(_file_series(each, settings.base_dir) for each in settings.data.files)
+    instruments = _instruments(settings, catalog, files)
+    add("catalog", catalog)
+    add("instruments", instruments)
+    add("data_handler", DataHandler(_finder(settings, catalog, files), publish=emit, prices=settings.data.prices))
+
+    books = settings.portfolio
     portfolio = PortfolioManager(
-        settings.portfolio.initial_cash,
-        settings.portfolio.currency,
+        books.initial_cash, books.currency, instruments=instruments, prices=prices, emit=emit
+    )
+    sizer = _sizer(settings.risk.sizer, instruments)
+    risk = RiskManager(
+        portfolio=portfolio,
+        position_sizer=sizer,
+        risk_limits=_limits(settings),
         instruments=instruments,
         prices=prices,
         emit=emit,
+        allow_short=settings.risk.allow_short,
     )
-    sizer = _sizer(settings.risk.sizer, instruments)
     add("broker", _broker(settings, emit, clock, instruments, prices))
     add("execution_engine", ExecutionEngine(emit=emit, clock=clock, ids=_order_ids(settings)))
     add("portfolio_manager", portfolio)
     add("position_sizer", sizer)
-    add(
-        "risk_manager",
-        RiskManager(
-            portfolio=portfolio,
-            position_sizer=sizer,
-            risk_limits=_limits(settings),
-            instruments=instruments,
-            prices=prices,
-            emit=emit,
-            allow_short=settings.risk.allow_short,
-        ),
+    add("risk_manager", risk)
+    make_context = partial(
+        StrategyContext,
+        emit=emit,
+        clock=clock,
+        prices=prices,
+        portfolio=portfolio,
+        instruments=instruments,
+        timers=timers,
     )
-
-    def make_context(strategy_id: str) -> StrategyContext:
-        return StrategyContext(
-            strategy_id,
-            emit=emit,
-            clock=clock,
-            prices=prices,
-            portfolio=portfolio,
-            instruments=instruments,
-            timers=timers,
-        )
-
     add("strategy_factory", StrategyFactory(make_context))
     return container
 
