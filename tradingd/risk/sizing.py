@@ -16,8 +16,10 @@ from tradingd.domain.money import (
     divide,
     from_market,
     mul,
+    quantize,
     to_decimal,
     to_price,
+    worth,
 )
 from tradingd.domain.ports import InstrumentLookup, PortfolioView
 from tradingd.errors import ConfigError
@@ -57,12 +59,15 @@ class _Sizer:
         self._instruments = instruments
 
     def _unit_value(self, symbol: str, price: PriceLike, portfolio: PortfolioView) -> Decimal:
-        """What one unit of quantity is worth in the portfolio's currency."""
+        """What one unit of quantity is worth in the portfolio's currency; 0 without a price."""
+        exact = to_price(price)
+        if exact <= 0:
+            return ZERO
         instrument = self._instruments[symbol] if self._instruments is not None else Instrument.plain(symbol)
-        value = instrument.notional(ONE, to_price(price))
+        value = instrument.notional(ONE, exact)
         if self._instruments is None or instrument.settle == portfolio.currency:
             return value
-        return mul(value, portfolio.rate(instrument.settle))
+        return quantize(worth(value, portfolio.rate(instrument.settle)))
 
     def _quantity(self, money: Decimal, unit: Decimal) -> Decimal:
         return divide(money, unit, MONEY_QUANTUM, ROUND_FLOOR) if unit > 0 and money > 0 else ZERO
@@ -73,7 +78,7 @@ class FixedQuantitySizer(_Sizer):
 
     def __init__(self, quantity: DecimalLike, instruments: InstrumentLookup | None = None) -> None:
         super().__init__(instruments)
-        self.quantity = to_decimal(quantity)
+        self.quantity = _positive("quantity", quantity)
 
     def calculate_position_size(
         self, symbol: str, direction: Direction, price: PriceLike, portfolio: PortfolioView
@@ -88,7 +93,7 @@ class FixedNotionalSizer(_Sizer):
 
     def __init__(self, notional: DecimalLike, instruments: InstrumentLookup | None = None) -> None:
         super().__init__(instruments)
-        self.notional = to_decimal(notional)
+        self.notional = _positive("notional", notional)
 
     def calculate_position_size(
         self, symbol: str, direction: Direction, price: PriceLike, portfolio: PortfolioView
@@ -103,7 +108,7 @@ class PercentOfEquitySizer(_Sizer):
 
     def __init__(self, percent: DecimalLike, instruments: InstrumentLookup | None = None) -> None:
         super().__init__(instruments)
-        self.fraction = mul(to_decimal(percent), Decimal("0.01"))
+        self.fraction = mul(_positive("percent", percent), Decimal("0.01"))
 
     def calculate_position_size(
         self, symbol: str, direction: Direction, price: PriceLike, portfolio: PortfolioView
@@ -132,12 +137,10 @@ class AtrTargetSizer(_Sizer):
         instruments: InstrumentLookup | None = None,
     ) -> None:
         super().__init__(instruments)
-        self.risk = mul(to_decimal(risk_percent), Decimal("0.01"))
-        self.multiple = to_decimal(multiple)
+        self.risk = mul(_positive("risk_percent", risk_percent), Decimal("0.01"))
+        self.multiple = _positive("ATR multiple", multiple)
         self._make_atr = make_atr
         self._ranges: dict[str, RangeIndicator] = {}
-        if self.multiple <= 0:
-            raise ConfigError(f"the sizer's ATR multiple must be greater than 0, it is {self.multiple}")
 
     def on_bar(self, bar: Bar) -> None:
         """Follow a symbol's true range."""
@@ -157,6 +160,13 @@ class AtrTargetSizer(_Sizer):
         reference = to_price(price)
         if reference <= 0:
             return ZERO
-        share = divide(from_market(atr.value), reference)
-        per_unit = mul(mul(self._unit_value(symbol, reference, portfolio), share), self.multiple)
+        share = mul(divide(from_market(atr.value), reference), self.multiple)
+        per_unit = quantize(worth(self._unit_value(symbol, reference, portfolio), share))
         return self._quantity(mul(portfolio.get_equity(), self.risk), per_unit)
+
+
+def _positive(name: str, value: DecimalLike) -> Decimal:
+    number = to_decimal(value)
+    if number <= 0:
+        raise ConfigError(f"the sizer's {name} must be greater than 0, it is {number}")
+    return number

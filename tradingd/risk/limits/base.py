@@ -7,6 +7,7 @@ import msgspec
 
 from tradingd.domain.enums import HaltState, OrderType, Side
 from tradingd.domain.instrument import Instrument
+from tradingd.domain.money import ONE, ZERO
 from tradingd.domain.ports import PortfolioView
 from tradingd.domain.prices import PriceBoard
 from tradingd.risk.exposure import ExposureBook
@@ -51,6 +52,14 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     """It can only shrink the account's position, whichever subset of the working orders fills."""
     is_change: bool = False
     """It changes a working order: the rates of new orders are not its concern."""
+    total: Decimal | None = None
+    """Of a change: the order's whole new quantity, of which `quantity` has not been booked yet."""
+    works_at: Decimal | None = None
+    """Of a change: what the order counts at until the venue has answered."""
+    keeps_price: bool = False
+    """Of a change: it leaves the order's prices as they are."""
+    eases: bool = False
+    """Of a change: it only makes the order smaller."""
 
     @property
     def symbol(self) -> str:
@@ -58,17 +67,44 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
         return self.instrument.symbol
 
     @property
-    def price(self) -> Decimal:
-        """The most the order could trade at, for exposure: its own price or the latest, whichever is greater.
+    def outstanding(self) -> Decimal:
+        """What it may add to the booked position."""
+        return self.quantity
 
-        A limit buy cannot pay more than its limit. 0 when nothing is known.
+    @property
+    def ordered(self) -> Decimal:
+        """The quantity that the venue would see."""
+        return self.quantity if self.total is None else self.total
+
+    @property
+    def own_price(self) -> Decimal | None:
+        """Its limit or stop price."""
+        return self.limit_price if self.limit_price is not None else self.stop_price
+
+    @property
+    def price(self) -> Decimal:
+        """What exposure counts it at where the market makes less of it; 0 when nothing is known.
+
+        Its own price, of a change the one that makes more of it; for a market order the latest price, before the
+        first the one it was decided on.
         """
-        own = self.limit_price if self.limit_price is not None else self.stop_price
-        if own is None:
-            return self.reference or Decimal(0)
-        if self.reference is None or (self.order_type is OrderType.LIMIT and self.side is Side.BUY):
+        known = [price for price in (self.own_price, self.works_at) if price is not None]
+        if known:
+            return max(known, key=lambda price: self.instrument.notional(ONE, price))
+        return self.reference or self.decided_at or ZERO
+
+    @property
+    def trade_price(self) -> Decimal:
+        """The price that makes most of it as a trade.
+
+        A buy cannot pay more than its limit; all else trades at the latest price if that makes more of it.
+        """
+        own, reference = self.own_price, self.reference
+        if own is None or reference is None:
+            return self.price if own is None else own
+        if self.order_type is OrderType.LIMIT and self.side is Side.BUY and not self.instrument.inverse:
             return own
-        return max(own, self.reference)
+        return max(own, reference, key=lambda price: self.instrument.notional(ONE, price))
 
 
 class RiskContext:

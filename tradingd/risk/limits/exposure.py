@@ -7,7 +7,7 @@ allowed to shrink.
 from decimal import Decimal
 
 from tradingd.domain.enums import Side
-from tradingd.domain.money import DecimalLike, add, magnitude, mul, quantize, sub, to_decimal
+from tradingd.domain.money import DecimalLike, add, mul, quantize, sub, to_decimal
 from tradingd.risk.limits.base import Denied, Proposal, RiskContext
 
 __all__ = [
@@ -67,7 +67,7 @@ class MaxPositionNotional:
         """Deny what could carry the position's value beyond the limit."""
         if order.reduces:
             return None
-        reach = _notional_after(order, context)
+        reach = context.book.notional_with(order)
         if reach <= self.limit:
             return None
         return Denied(
@@ -90,13 +90,13 @@ class MaxGrossExposure:
             return None
         equity = context.portfolio.get_equity()
         allowed = mul(equity, self.fraction)
-        reach = _gross_after(order, context)
+        reach = context.book.gross(order)
         if reach <= allowed:
             return None
         return Denied(
             self.code,
             f"gross exposure could reach {_money(reach, context)}, the limit is {_money(allowed, context)} "
-            f"({mul(self.fraction, Decimal(100)).normalize():f} % of equity {_money(equity, context)})",
+            f"({mul(self.fraction, Decimal(100)):f} % of equity {_money(equity, context)})",
         )
 
 
@@ -110,7 +110,11 @@ class MaxLeverage(MaxGrossExposure):
 
 
 class MaxNetExposure:
-    """The greatest |net notional| over all symbols, in percent of equity."""
+    """The greatest |net notional| over all symbols, in percent of equity.
+
+    It must hold whatever is closed next, because an order that reduces always passes: hence longs do not make
+    room for shorts, nor shorts for longs.
+    """
 
     def __init__(self, percent: DecimalLike) -> None:
         self.fraction = mul(to_decimal(percent), _PERCENT)
@@ -119,9 +123,7 @@ class MaxNetExposure:
         """Deny what could carry net exposure beyond the limit on the order's side."""
         if order.reduces:
             return None
-        lowest, highest = context.book.net()
-        growth = _growth(order, context)
-        reach = add(highest, growth) if order.side is Side.BUY else add(magnitude(lowest), growth)
+        reach = context.book.net_with(order)
         allowed = mul(context.portfolio.get_equity(), self.fraction)
         if reach <= allowed:
             return None
@@ -132,7 +134,10 @@ class MaxNetExposure:
 
 
 class MaxStrategyCapital:
-    """The greatest notional that one strategy's positions and orders may add up to, in the account's currency."""
+    """The greatest notional that one strategy's positions and orders may add up to, in the account's currency.
+
+    Only what shrinks the strategy's own position is free: closing somebody else's takes capital, too.
+    """
 
     def __init__(self, limit: DecimalLike) -> None:
         self.limit = to_decimal(limit)
@@ -141,10 +146,9 @@ class MaxStrategyCapital:
         """Deny what could carry the strategy beyond its capital; what shrinks its own position passes."""
         low, high = context.book.bounds(order.symbol, order.strategy_id)
         shrinks = sub(low, order.quantity) >= 0 if order.side is Side.SELL else add(high, order.quantity) <= 0
-        if order.reduces or shrinks:
+        if shrinks or order.eases:
             return None
-        value = context.book.value(order.instrument, order.quantity, order.price)
-        reach = add(context.book.strategy_notional(order.strategy_id), value)
+        reach = context.book.strategy_notional(order.strategy_id, order)
         if reach <= self.limit:
             return None
         return Denied(
@@ -152,40 +156,6 @@ class MaxStrategyCapital:
             f"{order.strategy_id} could use {_money(reach, context)}, "
             f"its capital is {_money(self.limit, context)}",
         )
-
-
-def _growth(order: Proposal, context: RiskContext) -> Decimal:
-    """By how much the order raises its symbol's worst notional on its own side."""
-    low, high = context.book.notional_bounds(order.symbol)
-    before = high if order.side is Side.BUY else magnitude(low)
-    return sub(_side_after(order, context), before)
-
-
-def _side_after(order: Proposal, context: RiskContext) -> Decimal:
-    """The symbol's worst notional on the order's side, with the order."""
-    held_low, held_high = context.book.bounds(order.symbol)
-    if order.side is Side.BUY:
-        before, reach = context.book.notional_bounds(order.symbol)[1], add(held_high, order.quantity)
-        part = order.quantity if held_high >= 0 else reach
-    else:
-        before, reach = magnitude(context.book.notional_bounds(order.symbol)[0]), sub(order.quantity, held_low)
-        part = order.quantity if held_low <= 0 else reach
-    if reach <= 0:
-        return before
-    return add(before, context.book.value(order.instrument, part, order.price))
-
-
-def _notional_after(order: Proposal, context: RiskContext) -> Decimal:
-    """The symbol's worst notional on either side, with the order."""
-    low, high = context.book.notional_bounds(order.symbol)
-    return max(magnitude(low), high, _side_after(order, context))
-
-
-def _gross_after(order: Proposal, context: RiskContext) -> Decimal:
-    """The worst gross exposure of the account, with the order."""
-    low, high = context.book.notional_bounds(order.symbol)
-    before = max(magnitude(low), high)
-    return add(context.book.gross(), sub(_notional_after(order, context), before))
 
 
 def _money(amount: Decimal, context: RiskContext) -> str:

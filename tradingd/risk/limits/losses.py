@@ -3,19 +3,22 @@
 from decimal import Decimal
 
 from tradingd.domain.enums import HaltState
-from tradingd.domain.money import ZERO, DecimalLike, divide, mul, sub, to_decimal
+from tradingd.domain.money import ZERO, DecimalLike, divide, mul, quantize, sub, to_decimal
 from tradingd.risk.limits.base import Denied, HaltOrder, Proposal, RiskContext
 
 __all__ = ["DailyLoss", "MaxDrawdown"]
 
 _DAY_NS = 86_400_000_000_000
+_HUNDRED = Decimal(100)
+_CENT = Decimal("0.01")
 
 
 class DailyLoss:
-    """How much equity may fall below where the UTC day began, in percent of that.
+    """How much equity may fall below where the UTC day began, in percent of that; a loss of just that passes.
 
     The day begins with the last equity of the day before. Beyond the limit nothing that could grow a position
-    passes until the next day; with `halt_state` the account is halted as well, and stays so until resumed.
+    passes while the loss lasts, at most until the next day; with `halt_state` the account is halted as well, and
+    stays so until resumed.
     """
 
     def __init__(self, percent: DecimalLike, halt_state: HaltState | None = None) -> None:
@@ -29,26 +32,28 @@ class DailyLoss:
         """Deny entries while the day's loss is above the limit."""
         if order.reduces:
             return None
-        loss = self._loss(context)
-        if loss < self.percent:
+        loss = self._breach(context)
+        if loss is None:
             return None
-        return Denied("DAILY_LOSS", f"{loss:.4f} % lost since the day began, the limit is {self.percent} %")
+        return Denied("DAILY_LOSS", f"{loss} % lost since the day began, the limit is {self.percent} %")
 
     def watch(self, context: RiskContext) -> HaltOrder | None:
-        """Follow equity; demand the halt once the limit is reached."""
-        loss = self._loss(context)
-        if self.halt_state is None or loss < self.percent:
+        """Follow equity; demand the halt once the loss is above the limit."""
+        loss = self._breach(context)
+        if self.halt_state is None or loss is None:
             return None
-        return HaltOrder(self.halt_state, f"DAILY_LOSS: {loss:.4f} % lost since the day began")
+        return HaltOrder(
+            self.halt_state, f"DAILY_LOSS: {loss} % lost since the day began, the limit is {self.percent} %"
+        )
 
-    def _loss(self, context: RiskContext) -> Decimal:
+    def _breach(self, context: RiskContext) -> Decimal | None:
         equity = context.portfolio.get_equity()
         day = context.now // _DAY_NS
         if day > self._day:
             self._start = self._last if self._day >= 0 else equity
             self._day = day
         self._last = equity
-        return _percent_below(equity, self._start)
+        return _beyond(equity, self._start, self.percent)
 
 
 class MaxDrawdown:
@@ -63,25 +68,31 @@ class MaxDrawdown:
         """Deny entries while the drawdown is above the limit."""
         if order.reduces:
             return None
-        drawdown = self._drawdown(context)
-        if drawdown < self.percent:
+        drawdown = self._breach(context)
+        if drawdown is None:
             return None
-        return Denied("MAX_DRAWDOWN", f"{drawdown:.4f} % below the peak, the limit is {self.percent} %")
+        return Denied("MAX_DRAWDOWN", f"{drawdown} % below the peak, the limit is {self.percent} %")
 
     def watch(self, context: RiskContext) -> HaltOrder | None:
-        """Follow the peak; demand the halt once the limit is reached."""
-        drawdown = self._drawdown(context)
-        if drawdown < self.percent:
+        """Follow the peak; demand the halt once the drawdown is above the limit."""
+        drawdown = self._breach(context)
+        if drawdown is None:
             return None
-        return HaltOrder(self.halt_state, f"MAX_DRAWDOWN: {drawdown:.4f} % below the peak {self._peak}")
+        peak = quantize(self._peak, _CENT)
+        return HaltOrder(
+            self.halt_state,
+            f"MAX_DRAWDOWN: {drawdown} % below the peak {peak}, the limit is {self.percent} %",
+        )
 
-    def _drawdown(self, context: RiskContext) -> Decimal:
+    def _breach(self, context: RiskContext) -> Decimal | None:
         equity = context.portfolio.get_equity()
         self._peak = max(self._peak, equity)
-        return _percent_below(equity, self._peak)
+        return _beyond(equity, self._peak, self.percent)
 
 
-def _percent_below(equity: Decimal, reference: Decimal) -> Decimal:
+def _beyond(equity: Decimal, reference: Decimal, percent: Decimal) -> Decimal | None:
+    """How many percent `equity` is below `reference`, to four places, if that is more than `percent`."""
     if reference <= 0:
-        return ZERO if equity >= reference else Decimal(100)
-    return mul(divide(sub(reference, equity), reference), Decimal(100))
+        return _HUNDRED if equity < reference else None
+    lost = mul(sub(reference, equity), _HUNDRED)
+    return divide(lost, reference, Decimal("0.0001")) if lost > mul(percent, reference) else None

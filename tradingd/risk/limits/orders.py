@@ -2,9 +2,11 @@
 
 from collections import deque
 from decimal import Decimal
+from math import isfinite
 
 from tradingd.domain.enums import OrderType, Side
-from tradingd.domain.money import DecimalLike, divide, magnitude, mul, sub, to_decimal
+from tradingd.domain.events import Book, Quote
+from tradingd.domain.money import DecimalLike, divide, from_market, magnitude, mul, sub, to_decimal
 from tradingd.risk.limits.base import Denied, Proposal, RiskContext
 
 __all__ = [
@@ -29,8 +31,7 @@ class InstrumentFilters:
     def check(self, order: Proposal, context: RiskContext) -> Denied | None:
         """Deny what the venue would reject."""
         del context
-        price = order.limit_price if order.limit_price is not None else order.stop_price
-        violation = order.instrument.violation(order.quantity, price, order.reference)
+        violation = order.instrument.violation(order.ordered, order.own_price, order.reference)
         if not violation:
             return None
         code, _, detail = violation.partition(": ")
@@ -38,19 +39,34 @@ class InstrumentFilters:
 
 
 class ReduceOnly:
-    """A reduce-only order may only shrink the position, whichever subset of the working orders fills."""
+    """A reduce-only order may only shrink the position, whichever orders fill, and in whatever order.
+
+    Hence it also holds back an order that could take away what a working reduce-only order is there to reduce.
+    """
 
     def check(self, order: Proposal, context: RiskContext) -> Denied | None:
-        """Deny a reduce-only order that could open or flip a position."""
-        if not order.reduce_only or order.reduces:
+        """Deny what would let a reduce-only order, this one or a working one, open or flip a position."""
+        if order.reduces:
             return None
         held = context.portfolio.get_position(order.symbol).quantity
         pending = context.book.pending(order.symbol, order.side)
+        if not order.reduce_only:
+            return self._endangers(order, context, held)
         return Denied(
             "REDUCE_ONLY",
             f"{order.side} {order.quantity} {order.symbol} could do more than reduce {held} "
             f"of which {pending} are already being reduced",
         )
+
+    def _endangers(self, order: Proposal, context: RiskContext, held: Decimal) -> Denied | None:
+        for other in context.book.working(order.symbol):
+            if other.reduce_only and other.side is order.side and other.outstanding:
+                return Denied(
+                    "REDUCE_ONLY",
+                    f"with {order.side} {order.quantity} {order.symbol}, the reduce-only order {other.intent_id} "
+                    f"of {other.outstanding} could do more than reduce {held}; cancel it first",
+                )
+        return None
 
 
 class MaxOrderQuantity:
@@ -62,9 +78,9 @@ class MaxOrderQuantity:
     def check(self, order: Proposal, context: RiskContext) -> Denied | None:
         """Deny a fat finger."""
         del context
-        if order.reduces or order.quantity <= self.limit:
+        if order.reduces or order.ordered <= self.limit:
             return None
-        return Denied("MAX_ORDER_QUANTITY", f"{order.quantity} {order.symbol}, the limit is {self.limit}")
+        return Denied("MAX_ORDER_QUANTITY", f"{order.ordered} {order.symbol}, the limit is {self.limit}")
 
 
 class MaxOrderNotional:
@@ -77,7 +93,7 @@ class MaxOrderNotional:
         """Deny a fat finger."""
         if order.reduces:
             return None
-        value = context.book.value(order.instrument, order.quantity, order.price)
+        value = context.book.value(order.instrument, order.ordered, order.trade_price)
         if value <= self.limit:
             return None
         currency = context.portfolio.currency
@@ -85,27 +101,28 @@ class MaxOrderNotional:
 
 
 class PriceCollar:
-    """How far a limit price, or the price a strategy decided on, may be from the latest one, in percent."""
+    """How far a limit price, or the price a strategy decided on, may be from the latest one, in percent.
+
+    Exits at market pass, and changes that leave the price as it is.
+    """
 
     def __init__(self, percent: DecimalLike) -> None:
         self.percent = to_decimal(percent)
 
     def check(self, order: Proposal, context: RiskContext) -> Denied | None:
-        """Deny a price that is far from the market; exits at market pass."""
+        """Deny a price that is far from the market."""
         del context
         price = order.limit_price if order.limit_price is not None else order.decided_at
-        if price is None or (order.reduces and order.limit_price is None):
+        if price is None or order.keeps_price or (order.reduces and order.limit_price is None):
             return None
         reference = order.reference
         if reference is None or reference <= 0:
             return Denied("NO_REFERENCE_PRICE", f"{order.symbol} has no price to hold {price} against")
-        away = mul(divide(magnitude(sub(price, reference)), reference), Decimal(100))
-        if away <= self.percent:
+        distance = mul(magnitude(sub(price, reference)), Decimal(100))
+        if distance <= mul(self.percent, reference):
             return None
-        return Denied(
-            "PRICE_COLLAR",
-            f"{price} is {away.normalize():.4g} % away from {reference}, the limit is {self.percent} %",
-        )
+        away = divide(distance, reference, Decimal("0.0001"))
+        return Denied("PRICE_COLLAR", f"{price} is {away} % away from {reference}, the limit is {self.percent} %")
 
 
 class StaleData:
@@ -183,7 +200,11 @@ class OrderRate:
 
 
 class RepeatedOrders:
-    """How often an identical order may be placed within a window: a loop that has gone mad does that."""
+    """How often an order may be repeated within a sliding window: a loop that has gone mad does that.
+
+    The first does not count as a repetition. What a strategy sends again under the same conditions is the same
+    order: instrument, side, quantity, type and prices.
+    """
 
     def __init__(self, max_repeats: int, window_s: DecimalLike) -> None:
         self.max_repeats = max_repeats
@@ -231,20 +252,39 @@ _KEYS_KEPT = 1_000
 
 
 class SelfMatch:
-    """No order that would trade against one of our own."""
+    """No order that would trade against one of our own that rests in the book.
+
+    A market order is held against the best price it would meet: a quote's or book's other side, else the latest
+    price. A change that the venue has not confirmed may rest at its old price or at its new one.
+    """
 
     def check(self, order: Proposal, context: RiskContext) -> Denied | None:
         """Deny an order that crosses an own limit order on the other side."""
-        taker = order.limit_price if order.order_type is OrderType.LIMIT else order.reference
-        if order.order_type is OrderType.STOP or taker is None:
+        if order.order_type is OrderType.STOP:
+            return None
+        taker = order.limit_price if order.order_type is OrderType.LIMIT else _best(order, context)
+        if taker is None:
             return None
         for other in context.book.working(order.symbol):
-            resting = other.limit_price
-            if other.side is order.side or resting is None or other.intent_id == order.intent_id:
+            if other.side is order.side or not other.outstanding:
                 continue
-            if (taker >= resting) if order.side is Side.BUY else (taker <= resting):
-                return Denied(
-                    "SELF_MATCH",
-                    f"{order.side} at {taker} would meet our own {other.side} at {resting} ({other.intent_id})",
-                )
+            for resting in other.limit_prices:
+                if (taker >= resting) if order.side is Side.BUY else (taker <= resting):
+                    return Denied(
+                        "SELF_MATCH",
+                        f"{order.side} at {taker} would meet our own {other.side} at {resting} "
+                        f"({other.intent_id})",
+                    )
         return None
+
+
+def _best(order: Proposal, context: RiskContext) -> Decimal | None:
+    """The price that a market order would meet first."""
+    latest = context.prices.latest.get(order.symbol)
+    best: float | None = None
+    if isinstance(latest, Quote):
+        best = latest.ask if order.side is Side.BUY else latest.bid
+    elif isinstance(latest, Book):
+        levels = latest.asks if order.side is Side.BUY else latest.bids
+        best = levels[0][0] if levels else None
+    return from_market(best) if best is not None and isfinite(best) else order.reference

@@ -1,0 +1,198 @@
+"""The gate itself: judges an order against halts and limits, reserves and hands over what passes."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from tradingd.domain.enums import HaltState, OrderStatus, Side, TimeInForce
+from tradingd.domain.events import ApprovedOrder, CancelCommand, Event, OrderRequest, OrderUpdate, Signal
+from tradingd.domain.instrument import Instrument
+from tradingd.domain.money import ZERO
+from tradingd.domain.ports import Emit, InstrumentLookup, PortfolioView
+from tradingd.domain.prices import PriceBoard
+from tradingd.errors import AccountingError, MoneyError
+from tradingd.risk.exposure import ExposureBook, Reservation
+from tradingd.risk.halts import HaltBoard
+from tradingd.risk.limits.base import Denied, Limit, Proposal, RiskContext
+from tradingd.risk.targets import OrderDetails
+
+__all__ = ["RETRY_NS", "Gate"]
+
+RETRY_NS = 5_000_000_000
+"""How long risk waits, in the run's own time, before it repeats of itself what was refused."""
+
+
+class Gate:
+    """What signals, requests and halts share: the book, the halts, the limits, and the one way out."""
+
+    def __init__(
+        self,
+        *,
+        portfolio: PortfolioView,
+        limits: Sequence[Limit],
+        instruments: InstrumentLookup | None,
+        prices: PriceBoard,
+        emit: Emit,
+    ) -> None:
+        self.portfolio = portfolio
+        self.halts = HaltBoard()
+        self.book = ExposureBook(portfolio, prices, instruments)
+        self.context = RiskContext(portfolio, self.book, prices)
+        self._limits = tuple(limits)
+        self._counting: list[Any] = [limit for limit in limits if hasattr(limit, "passed")]
+        self._emit = emit
+
+    @property
+    def now(self) -> int:
+        """The latest time that any event told, nanoseconds UTC."""
+        return self.context.now
+
+    def advance(self, ts: int) -> None:
+        """It is at least `ts` now."""
+        self.context.now = max(self.context.now, ts)
+
+    def tell(self, event: Event) -> None:
+        """Emit an event."""
+        self._emit(event)
+
+    # --- judging ---------------------------------------------------------------------------------------------
+
+    def judge(self, proposal: Proposal) -> Denied | None:
+        """The first reason against an order, or None."""
+        halted = self.halted(proposal.strategy_id, proposal.symbol, shrinks=proposal.reduces)
+        if halted is not None:
+            return halted
+        if not proposal.reduces and proposal.price <= 0:
+            return Denied(
+                "NO_REFERENCE_PRICE", f"{proposal.symbol} has no price yet, so nobody knows what it costs"
+            )
+        try:
+            for limit in self._limits:
+                denied = limit.check(proposal, self.context)
+                if denied is not None:
+                    return denied
+        except (AccountingError, MoneyError) as error:
+            return Denied("UNPRICED", str(error))
+        return None
+
+    def halted(self, strategy_id: str, symbol: str, *, shrinks: bool) -> Denied | None:
+        """The halt that stands against an order, or None; what only shrinks a position passes the mild ones."""
+        halt = self.halts.strictest(strategy_id, symbol)
+        if halt is None or (shrinks and halt.state < HaltState.CANCEL_ALL):
+            return None
+        return Denied("HALTED", f"{halt.scope} {halt.key} is {halt.state.name}: {halt.reason}")
+
+    def proposal(
+        self,
+        strategy_id: str,
+        intent_id: str,
+        details: OrderDetails,
+        instrument: Instrument,
+        decided_at: Decimal | None = None,
+        *,
+        binds_others: bool = True,
+    ) -> Proposal:
+        """An order for `details`, reduce-only where that is provably all it can do.
+
+        As long as a reduce-only order works, nobody else may sell (or buy back) what it is there to reduce. An
+        order that is not to bind others so is not reduce-only where others hold, or work in, the symbol.
+        """
+        reduces = self.book.reduces(instrument.symbol, details.side, details.quantity)
+        firm = binds_others or self._alone(strategy_id, instrument.symbol)
+        return Proposal(
+            ts=self.now,
+            strategy_id=strategy_id,
+            intent_id=intent_id,
+            instrument=instrument,
+            side=details.side,
+            quantity=details.quantity,
+            order_type=details.order_type,
+            reference=self.book.price(instrument.symbol),
+            decided_at=decided_at,
+            limit_price=details.limit_price,
+            reduce_only=details.is_exit and reduces and firm,
+            reduces=reduces,
+        )
+
+    def _alone(self, strategy_id: str, symbol: str) -> bool:
+        """Whether the account's position is this strategy's, with no order of anybody working."""
+        own = self.portfolio.get_strategy_position(strategy_id, symbol).quantity
+        return own == self.portfolio.get_position(symbol).quantity and not self.book.working(symbol)
+
+    # --- passing on ------------------------------------------------------------------------------------------
+
+    def approve(self, proposal: Proposal, time_in_force: TimeInForce, tag: str) -> None:
+        """Reserve, count, and hand over to execution."""
+        for limit in self._counting:
+            limit.passed(proposal)
+        self.book.reserve(
+            Reservation(
+                intent_id=proposal.intent_id,
+                strategy_id=proposal.strategy_id,
+                instrument=proposal.instrument,
+                side=proposal.side,
+                quantity=proposal.quantity,
+                price=proposal.price,
+                order_type=proposal.order_type,
+                limit_price=proposal.limit_price,
+                stop_price=proposal.stop_price,
+                reduce_only=proposal.reduce_only,
+            )
+        )
+        self._emit(
+            ApprovedOrder(
+                self.now,
+                proposal.strategy_id,
+                proposal.intent_id,
+                proposal.symbol,
+                proposal.instrument.venue,
+                proposal.side,
+                proposal.quantity,
+                proposal.order_type,
+                proposal.limit_price,
+                proposal.stop_price,
+                time_in_force,
+                proposal.reduce_only,
+                tag,
+            )
+        )
+
+    def cancel(self, reservation: Reservation, reason: str) -> None:
+        """Ask for an order's cancel, unless that is under way or has been refused a moment ago."""
+        asked = reservation.canceled_at
+        waits = reservation.canceling or (asked is not None and self.now - asked < RETRY_NS)
+        if waits or reservation.closed or self.book.get(reservation.intent_id) is not reservation:
+            return
+        self.pass_cancel(reservation, reason)
+
+    def pass_cancel(self, reservation: Reservation, reason: str) -> None:
+        """Ask for an order's cancel; it releases nothing."""
+        reservation.canceling = True
+        reservation.canceled_at = self.now
+        self._emit(CancelCommand(self.now, reservation.intent_id, reason))
+
+    # --- telling why not -------------------------------------------------------------------------------------
+
+    def deny_signal(self, signal: Signal, denied: Denied) -> None:
+        """Tell a strategy that its signal leads to no order."""
+        self._tell_denied(signal.strategy_id, signal.intent_id, signal.symbol, None, ZERO, denied)
+
+    def deny(self, order: OrderRequest | Proposal, denied: Denied) -> None:
+        """Tell a strategy that its order does not pass."""
+        quantity = _tellable(order.quantity)
+        self._tell_denied(order.strategy_id, order.intent_id, order.symbol, order.side, quantity, denied)
+
+    def _tell_denied(
+        self, strategy_id: str, intent_id: str, symbol: str, side: Side | None, quantity: Decimal, denied: Denied
+    ) -> None:
+        status = OrderStatus.DENIED
+        self._emit(
+            OrderUpdate(
+                self.now, strategy_id, intent_id, "", symbol, side, None, quantity, ZERO, status, str(denied)
+            )
+        )
+
+
+def _tellable(quantity: object) -> Decimal:
+    """A quantity that may be told on: what is no finite Decimal is told as 0, the reason names it."""
+    return quantity if isinstance(quantity, Decimal) and quantity.is_finite() else ZERO
