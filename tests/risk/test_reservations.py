@@ -104,6 +104,13 @@ def test_an_overfill_halts_entries_in_the_instrument(desk: Desk) -> None:
     assert "OVERFILL: 12 of 10 (a)" in desk.order(BUY, 1)
 
 
+def test_a_contradicting_report_halts_entries_in_the_instrument(desk: Desk) -> None:
+    """What a venue said against all evidence is told by execution, and that instrument takes no entries."""
+    desk.update("a", reason="CONTRADICTION: ACCEPTED for an order that is DENIED")
+    assert desk.halts == [("instrument", "AAPL", "NO_NEW")]
+    assert "CONTRADICTION" in desk.order(BUY, 1)
+
+
 def test_a_late_fill_counts_between_its_report_and_its_booking(desk: Desk) -> None:
     """A fill after the cancel is counted again until the portfolio has it."""
     desk.update("a", CANCELED)

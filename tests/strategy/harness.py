@@ -104,7 +104,7 @@ class Books:
         """The account's position, which is the strategy's."""
         return self.held.setdefault(symbol, Position(symbol, instrument(symbol)))
 
-    def get_strategy_position(self, strategy_id: str, symbol: str) -> Position:  # noqa: ARG002
+    def get_strategy_position(self, strategy_id: str, symbol: str) -> Position:
         """The strategy's position, which is the account's."""
         return self.get_position(symbol)
 

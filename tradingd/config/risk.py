@@ -116,7 +116,9 @@ class LimitSettings(Section):
     max_open_orders: Count | None = Field(None, description="Working orders in all.")
     max_open_orders_per_symbol: Count | None = Field(None, description="Working orders per symbol.")
     max_orders_per_minute: Count | None = Field(None, description="New orders a minute.")
-    max_repeats: Count | None = Field(None, description="Identical orders within `repeat_window_s`.")
+    max_repeats: Count | None = Field(
+        None, description="How often an order may be repeated within `repeat_window_s`."
+    )
     repeat_window_s: Annotated[Number, Field(gt=0, le=86_400)] = Field(
         Decimal(60), description="The window of `max_repeats`, in seconds."
     )

@@ -210,6 +210,8 @@ class RiskManager:
         if update.order_id and update.filled > update.quantity:
             over = f"OVERFILL: {update.filled} of {update.quantity} ({update.intent_id})"
             self.halt(HaltScope.INSTRUMENT, update.symbol, HaltState.NO_NEW, over)
+        elif update.symbol and update.reason.startswith("CONTRADICTION"):
+            self.halt(HaltScope.INSTRUMENT, update.symbol, HaltState.NO_NEW, update.reason)
         self._after(released)
 
     def on_position(self, update: PositionUpdate) -> None:

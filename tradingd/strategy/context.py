@@ -107,7 +107,12 @@ class StrategyContext:
         self._timers.unschedule(self.strategy_id, name)
 
     def track(self, update: OrderUpdate) -> None:
-        """Keep `orders` in step with what execution tells."""
+        """Keep `orders` in step with what execution and risk tell.
+
+        Risk's refusal of a change repeats an older state, which may come after the order's end.
+        """
+        if update.reason.startswith("MODIFY_DENIED") and update.intent_id not in self._orders:
+            return
         if update.status.is_terminal:
             self._orders.pop(update.intent_id, None)
         else:

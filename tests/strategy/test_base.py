@@ -1,0 +1,283 @@
+"""What the base class of strategies gives: a read-only view, requests, warm-up, timers."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tradingd.domain.enums import Direction, OrderStatus, OrderType, Side, TimeInForce
+from tradingd.domain.events import (
+    Bar,
+    CancelRequest,
+    EventType,
+    ModifyRequest,
+    OrderRequest,
+    OrderUpdate,
+    PositionUpdate,
+    Quote,
+    Signal,
+    Timer,
+)
+from tradingd.domain.prices import PriceBoard
+from tradingd.errors import MoneyError, StrategyError
+from tradingd.portfolio.manager import PortfolioManager
+from tradingd.runtime.clock import TimerQueue
+from tradingd.strategy.base import Strategy, StrategyParams
+from tradingd.strategy.context import StrategyContext
+from tradingd.testing import EventLog, ManualClock, at, make_bar, make_bars, make_fill, make_instrument
+
+INSTRUMENTS = {symbol: make_instrument(symbol) for symbol in ("AAPL", "MSFT")}
+
+
+class Recorder(Strategy):
+    """Keeps what it is told."""
+
+    class Params(StrategyParams):
+        symbols: tuple[str, ...] = ("AAPL",)
+        warmup: int = 0
+
+    params: Params
+
+    @property
+    def warmup_bars(self) -> int:
+        return self.params.warmup
+
+    def on_start(self) -> None:
+        self.told: list[Any] = []
+
+    def on_bar(self, bar: Bar) -> None:
+        self.told.append((bar.symbol, self.signal(bar.symbol, Direction.LONG)))
+
+    def on_fill(self, fill: Any) -> None:
+        self.told.append(("fill", self.position(fill.symbol).quantity))
+
+
+class Run:
+    """A strategy with a real portfolio, price board, clock and timers around it."""
+
+    def __init__(self, cls: type[Strategy] = Recorder, **params: Any) -> None:
+        self.log = EventLog()
+        self.clock = ManualClock(at(0))
+        self.prices = PriceBoard()
+        self.timers = TimerQueue(self.clock)
+        self.portfolio = PortfolioManager(instruments=INSTRUMENTS, prices=self.prices)
+        self.strategy = cls(cls.Params(**params), "s")
+        self.strategy.bind(
+            StrategyContext(
+                "s",
+                emit=self.log,
+                clock=self.clock,
+                prices=self.prices,
+                portfolio=self.portfolio,
+                instruments=INSTRUMENTS,
+                timers=self.timers,
+            )
+        )
+        self.handlers = self.strategy.handlers()
+        self.strategy.on_start()
+
+    def bar(self, bar: Bar) -> None:
+        self.clock.advance_to(bar.ts)
+        self.prices.update(bar)
+        self.handlers[EventType.BAR](bar)
+
+    def update(self, status: OrderStatus, intent: str = "s:1", reason: str = "") -> None:
+        self.handlers[EventType.ORDER_UPDATE](
+            OrderUpdate(
+                at(0),
+                "s",
+                intent,
+                "t1-1-1",
+                "AAPL",
+                Side.SELL,
+                OrderType.STOP,
+                Decimal(5),
+                Decimal(0),
+                status,
+                reason,
+            )
+        )
+
+
+@pytest.fixture
+def run() -> Run:
+    """A strategy on AAPL that has seen one bar at 100."""
+    made = Run()
+    made.bar(make_bar(100.0))
+    made.log.clear()
+    return made
+
+
+def test_a_signal_carries_what_was_asked_for(run: Run) -> None:
+    """A signal has the strategy, a new intent id, the time, and every wish."""
+    intent = run.strategy.signal(
+        "AAPL", Direction.SHORT, 99.5, strength=0.5, limit=99.0, stop=101.0, target=90.0, tag="x"
+    )
+    expected = Signal(at(1), "s", intent, "AAPL", Direction.SHORT, 99.5, 0.5, 99.0, 101.0, 90.0, "x")
+    assert run.log.events == [expected]
+
+
+def test_a_signal_without_a_price_takes_the_latest(run: Run) -> None:
+    """The price a decision was made on is the latest one unless told."""
+    run.strategy.signal("AAPL", Direction.LONG)
+    assert run.log.last(Signal).price == 100.0
+
+
+def test_a_signal_before_any_price_says_so(run: Run) -> None:
+    """Without a price, given or known, there is nothing to size by."""
+    with pytest.raises(StrategyError, match="MSFT has no price yet"):
+        run.strategy.signal("MSFT", Direction.LONG)
+
+
+def test_intent_ids_are_never_repeated(run: Run) -> None:
+    """Every wish of a strategy has an id of its own."""
+    ids = [run.strategy.signal("AAPL", Direction.LONG) for _ in range(3)] + [run.strategy.buy("AAPL", 1)]
+    assert ids == ["s:2", "s:3", "s:4", "s:5"]
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "limit", "stop"),
+    [
+        ({}, OrderType.MARKET, None, None),
+        ({"limit": 99.999}, OrderType.LIMIT, Decimal("99.99"), None),
+        ({"stop": "101.5"}, OrderType.STOP, None, Decimal("101.5")),
+    ],
+)
+def test_an_order_request_is_exact(run: Run, options: Any, kind: OrderType, limit: Any, stop: Any) -> None:
+    """A request is a market, limit or stop order by the price that is given, on the tick and never for worse."""
+    run.strategy.buy("AAPL", "3", reduce_only=True, time_in_force=TimeInForce.IOC, tag="t", **options)
+    assert run.log.events == [
+        OrderRequest(
+            at(1), "s", "s:2", "AAPL", Side.BUY, Decimal(3), kind, limit, stop, TimeInForce.IOC, True, "t"
+        )
+    ]
+
+
+def test_a_sell_rounds_its_limit_up(run: Run) -> None:
+    """A float limit of a sale is never rounded to a lower price."""
+    run.strategy.sell("AAPL", 1, limit=100.001)
+    assert run.log.last(OrderRequest).limit_price == Decimal("100.01")
+
+
+def test_impossible_orders_raise_where_they_are_asked_for(run: Run) -> None:
+    """Two prices, a float quantity or a NaN price raise in the strategy; nothing is sent."""
+    with pytest.raises(StrategyError, match="a limit or a stop price, not both"):
+        run.strategy.buy("AAPL", 1, limit=1.0, stop=2.0)
+    with pytest.raises(MoneyError, match=r"0\.5 is a float"):
+        run.strategy.buy("AAPL", 0.5)
+    with pytest.raises(MoneyError, match="nan"):
+        run.strategy.buy("AAPL", 1, limit=float("nan"))
+    assert run.log.events == []
+
+
+def test_working_orders_are_followed(run: Run) -> None:
+    """`orders` has an order from its first update to its terminal one, and cannot be written."""
+    run.update(OrderStatus.OPEN)
+    assert list(run.strategy.orders) == ["s:1"]
+    with pytest.raises(TypeError):
+        run.strategy.orders["s:1"] = None  # type: ignore[index]
+    run.update(OrderStatus.CANCELED)
+    assert list(run.strategy.orders) == []
+
+
+def test_a_late_refusal_of_a_change_does_not_revive_an_order(run: Run) -> None:
+    """A MODIFY_DENIED repeats an older state; after the order's end it brings nothing back."""
+    run.update(OrderStatus.OPEN)
+    run.update(OrderStatus.FILLED)
+    run.update(OrderStatus.OPEN, reason="MODIFY_DENIED: PRICE_COLLAR")
+    assert list(run.strategy.orders) == []
+
+
+def test_changes_and_cancels_name_the_order(run: Run) -> None:
+    """`modify` and `cancel` ask by intent id, with prices on the tick."""
+    run.update(OrderStatus.OPEN)
+    run.strategy.modify("s:1", quantity=4, stop=98.004)
+    run.strategy.cancel("s:1")
+    assert run.log.events == [
+        ModifyRequest(at(1), "s", "s:1", Decimal(4), None, Decimal("98.01")),
+        CancelRequest(at(1), "s", "s:1"),
+    ]
+
+
+def test_only_a_working_order_can_be_changed(run: Run) -> None:
+    """Changing an order that is not working says so."""
+    with pytest.raises(StrategyError, match="'s:9' is no working order of s"):
+        run.strategy.modify("s:9", quantity=1)
+
+
+def test_the_position_view_shows_its_own_and_cannot_change_it(run: Run) -> None:
+    """A strategy sees its own position only, and has no way to write it."""
+    run.portfolio.on_fill(make_fill(Side.BUY, 10, 100, strategy_id="s"))
+    run.portfolio.on_fill(make_fill(Side.BUY, 5, 100, strategy_id="other"))
+    view = run.strategy.position("AAPL")
+    assert (view.quantity, view.average_price, view.is_flat) == (Decimal(10), Decimal(100), False)
+    assert view.unrealized_pnl(101.5) == Decimal(15)
+    with pytest.raises(AttributeError):
+        view.quantity = Decimal(0)  # type: ignore[misc]
+    assert not {"trade", "add_quantity", "reduce_quantity", "cost"} & set(dir(view))
+
+
+def test_on_fill_comes_after_the_booking(run: Run) -> None:
+    """A fill is told by the portfolio's update, so `position` contains it."""
+    fill = make_fill(Side.BUY, 10, 100)
+    run.portfolio.on_fill(fill)
+    run.handlers[EventType.POSITION](
+        PositionUpdate(at(1), "s", "AAPL", Decimal(10), Decimal(1000), Decimal(0), fill)
+    )
+    assert run.strategy.told[-1] == ("fill", Decimal(10))  # type: ignore[attr-defined]
+
+
+def test_nothing_is_asked_for_while_warming_up() -> None:
+    """With a warm-up of three bars the third is the first that may trade, for each symbol by itself."""
+    run = Run(symbols=["AAPL", "MSFT"], warmup=3)
+    for symbol in ("AAPL", "MSFT", "AAPL", "AAPL"):
+        run.bar(make_bar(100.0, symbol=symbol))
+    assert run.strategy.told == [("AAPL", ""), ("MSFT", ""), ("AAPL", ""), ("AAPL", "s:1")]  # type: ignore[attr-defined]
+    assert run.strategy.buy("MSFT", 1) == ""
+    assert [event.intent_id for event in run.log.events] == ["s:1"]
+
+
+@pytest.mark.parametrize("warmup", [0, 1])
+def test_a_warmup_of_one_bar_is_none(warmup: int) -> None:
+    """The bar at hand counts, so a warm-up of one bar lets the first bar trade."""
+    run = Run(warmup=warmup)
+    run.bar(make_bar(100.0))
+    assert run.log.last(Signal).intent_id == "s:1"
+
+
+def test_timers_are_scheduled_in_seconds(run: Run) -> None:
+    """`set_timer` asks for a timer of the strategy's own, `cancel_timer` takes it back."""
+    run.strategy.set_timer("tick", 1.5)
+    assert run.timers.next_due == at(1) + 1_500_000_000
+    (timer,) = run.timers.pop_due(at(2))
+    assert isinstance(timer, Timer)
+    assert (timer.strategy_id, timer.name) == ("s", "tick")
+    run.strategy.cancel_timer("tick")
+    assert list(run.timers.pop_due(at(99))) == []
+
+
+def test_only_overridden_market_data_is_asked_for() -> None:
+    """A strategy gets the kinds of market data whose handlers it overrides."""
+
+    class Both(Recorder):
+        def on_quote(self, quote: Quote) -> None: ...
+
+    assert Run().strategy.market_events() == {EventType.BAR}
+    assert Run(Both).strategy.market_events() == {EventType.BAR, EventType.QUOTE}
+
+
+def test_it_wants_its_own_symbols_and_its_own_orders() -> None:
+    """Market data is filtered by the declared symbols, everything else by the strategy's id."""
+    strategy = Run(symbols=["AAPL", "MSFT"]).strategy
+    assert strategy.event_filter(EventType.BAR) == {"AAPL", "MSFT"}
+    assert strategy.event_filter(EventType.ORDER_UPDATE) == {"s"}
+
+
+def test_prices_time_and_instruments_can_be_read(run: Run) -> None:
+    """The latest price, the run's time and the instrument are there to read."""
+    for bar in make_bars([101.0, 102.0]):
+        run.prices.update(bar)
+    assert run.strategy.price("AAPL") == 102.0
+    assert run.strategy.price("MSFT") is None
+    assert run.strategy.now == at(1)
+    assert run.strategy.instrument("AAPL").tick == Decimal("0.01")
