@@ -11,6 +11,7 @@ import asyncio
 import itertools
 import random
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -188,6 +189,16 @@ def measure(make: Callable[[], Callable[[], int]], count: int) -> tuple[float, i
     return count / statistics.median(seconds), fills
 
 
+def start_up(*arguments: str) -> float:
+    """Seconds from process start to exit of a command, the median of several."""
+    seconds = []
+    for _ in range(REPEATS):
+        began = time.perf_counter()
+        subprocess.run([sys.executable, *arguments], check=True, capture_output=True)  # noqa: S603 - our own command
+        seconds.append(time.perf_counter() - began)
+    return statistics.median(seconds)
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser()
@@ -204,6 +215,13 @@ def main() -> None:
             speed, fills = measure(lambda make=make: make(folder), count)  # type: ignore[misc]
             ratio = speed / reference
             print(f"  {label:22}  {speed:10,.0f} bars/s  {fills} fills  {ratio:.2f} of the reference")
+    bare = start_up("-c", "pass")
+    for label, arguments in (
+        ("import tradingd", ("-c", "import tradingd")),
+        ("tradingd --help", ("-m", "tradingd", "--help")),
+        ("import tradingd.config", ("-c", "import tradingd.config")),
+    ):
+        print(f"  {label:22}  {start_up(*arguments):10.3f} s, of which Python itself {bare:.3f} s")
 
 
 if __name__ == "__main__":

@@ -245,13 +245,10 @@ def test_where_a_value_came_from_can_be_asked(write: Write) -> None:
     assert sources == {"run.mode": str(path), "run.name": "environment variable TRADINGD__RUN__NAME"}
 
 
-def test_importing_is_quick_and_lean() -> None:
-    """No exchange library, no arrays, and the best of three starts under 0.35 s."""
-    code = (
-        "import sys, time; t = time.perf_counter(); import tradingd.config; "
-        "print(time.perf_counter() - t, *({'ccxt', 'pyarrow', 'numpy', 'pandas'} & set(sys.modules)))"
+def test_importing_is_lean() -> None:
+    """Reading configuration needs no exchange library and no arrays."""
+    code = "import sys, tradingd.config; print({'ccxt', 'pyarrow', 'numpy', 'pandas'} & set(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=dict(os.environ)
     )
-    runs = [
-        subprocess.check_output([sys.executable, "-c", code], text=True, env=dict(os.environ)) for _ in range(3)
-    ]
-    assert min(float(run) for run in runs) < 0.35
+    assert done.stdout == "set()\n"
