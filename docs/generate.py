@@ -47,7 +47,8 @@ def table(title: str, model: type[BaseModel]) -> Iterator[str]:
             path = f"{title}.{name}" if title else name
             inner.append(({"list": f"[[{path}]]", "dict": f"{path}.<account>"}.get(many, path), nested))
         else:
-            rows.append(f"| `{name}` | {default_of(field)} | {field.description or ''} |")
+            meaning = " ".join(filter(None, (field.description, choices_of(field.annotation))))
+            rows.append(f"| `{name}` | {default_of(field)} | {meaning} |")
     if rows:
         yield f"\n## {title if title.startswith('[') else f'[{title}]'}\n"
         yield "| key | default | meaning |\n|---|---|---|"
@@ -66,6 +67,13 @@ def nested_model(field: FieldInfo) -> tuple[type[BaseModel] | None, str]:
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             return kind, many
     return None, ""
+
+
+def choices_of(annotation: object) -> str:
+    """The values that a field may have, where they are few."""
+    if typing.get_origin(annotation) is typing.Literal:
+        return "One of " + ", ".join(f"`{value}`" for value in typing.get_args(annotation)) + "."
+    return next(filter(None, map(choices_of, typing.get_args(annotation))), "")
 
 
 def default_of(field: FieldInfo) -> str:

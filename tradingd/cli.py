@@ -16,12 +16,13 @@ __all__ = ["app", "main"]
 
 _USAGE = 64
 _INTERRUPTED = 130
+_IO_ERROR = 74
 # typer carries click within itself since 0.26 or so; this is its error class in either case.
 _UsageProblem: type[Any] = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
 
 app = typer.Typer(
     name="tradingd",
-    help="A trading daemon: paper trading, backtests and live trading through the same components.",
+    help="A trading daemon: paper trading and backtests through the same components.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -41,7 +42,9 @@ Out = Annotated[
     Path | None,
     typer.Option("--out", metavar="DIR", help="Write the run's records there."),
 ]
-Format = Annotated[str, typer.Option("--format", help="Of the files in --out: parquet or csv.")]
+Format = Annotated[
+    str | None, typer.Option("--format", help="Of the files in --out: parquet (unless told) or csv.")
+]
 
 
 def main() -> NoReturn:
@@ -58,11 +61,22 @@ def main() -> NoReturn:
         sys.exit(error.exit_code)
     except BrokenPipeError:
         sys.exit(0)
+    except OSError as error:  # of ours all are told as what they mean; this is the output's own
+        sys.stderr.write(f"tradingd: {error.strerror or error}: {error.filename or 'standard output'}\n")
+        _drop_output()
+        sys.exit(_IO_ERROR)
     sys.exit(code if isinstance(code, int) else 0)
 
 
+def _drop_output() -> None:
+    """Let the interpreter's last flush go nowhere instead of failing once more."""
+    import os
+
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 @app.command()
-def run(files: Files, sets: Overrides = None, out: Out = None, fmt: Format = "parquet") -> None:
+def run(files: Files, sets: Overrides = None, out: Out = None, fmt: Format = None) -> None:
     """Run the daemon until its feed ends or it is stopped (Ctrl-C, SIGTERM)."""
     from tradingd.commands.run import run_daemon
 
@@ -71,7 +85,7 @@ def run(files: Files, sets: Overrides = None, out: Out = None, fmt: Format = "pa
 
 @app.command()
 def backtest(
-    files: Files, sets: Overrides = None, out: Out = None, fmt: Format = "parquet", as_json: Json = False
+    files: Files, sets: Overrides = None, out: Out = None, fmt: Format = None, as_json: Json = False
 ) -> None:
     """Run the configured strategies over recorded data and tell what came of it."""
     from tradingd.commands.output import show_summary

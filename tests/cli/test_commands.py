@@ -46,7 +46,7 @@ def test_a_backtest_does_not_import_ccxt() -> None:
         "import sys\n"
         "from tradingd.commands.run import run_backtest\n"
         "from pathlib import Path\n"
-        "run_backtest([Path('config.toml')], ['data.end=2006-06-01'], None, 'csv')\n"
+        "run_backtest([Path('config.toml')], ['data.end=2006-06-01'], None, None)\n"
         "print(sorted({'ccxt', 'pandas', 'uvloop'} & set(sys.modules)))\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=REPO)
@@ -162,7 +162,7 @@ def test_imported_data_can_be_traded(tradingd: Cli, tmp_path: Path) -> None:
     options = ("--catalog", "cat", "--symbol", "FOO/USD", "--interval", "1m")
     imported = tradingd("data", "import", "mine.csv", *options)
     assert imported.code == 0
-    assert "tick was not given; the data say 0.1" in imported.out
+    assert "tick was not given: 0.1, the finest step of the prices" in imported.out
     (tmp_path / "c.toml").write_text(
         '[data]\ncatalog = "cat"\n[[strategies]]\nname = "ma_crossover"\n'
         'params = { symbol = "FOO/USD", fast_ma = 2, slow_ma = 5 }\n'
@@ -171,6 +171,18 @@ def test_imported_data_can_be_traded(tradingd: Cli, tmp_path: Path) -> None:
     refused = tradingd("data", "import", "mine.csv", *options)
     assert refused.code == 65
     assert "overwrite" in refused.err
+
+
+def test_import_says_what_it_cannot_do(tradingd: Cli, tmp_path: Path) -> None:
+    """A missing --interval and a catalog that cannot be written are one clear line each."""
+    (tmp_path / "x.csv").write_text("timestamp,open,high,low,close,volume\n1600000000,1,1,1,1,1\n")
+    missing = tradingd("data", "import", "x.csv", "--catalog", "cat", "--symbol", "X")
+    assert (missing.code, missing.err) == (64, "tradingd: bars need --interval, for example --interval 1m\n")
+    options = ("--symbol", "X", "--interval", "1m")
+    unwritable = tradingd("data", "import", "x.csv", "--catalog", "x.csv", *options)
+    assert unwritable.code == 65
+    assert "give another catalog" in unwritable.err
+    assert "is a file" in tradingd("data", "list", "x.csv").err
 
 
 def test_damaged_data_is_refused_with_row_and_reason(tradingd: Cli, tmp_path: Path) -> None:

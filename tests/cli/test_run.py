@@ -62,9 +62,9 @@ def test_a_backtest_and_a_paper_run_come_to_the_same(tradingd: Callable[..., Res
     assert {key: paper[key] for key in same} == {key: back[key] for key in same}
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_stops_cleanly_with_the_summary(number: signal.Signals) -> None:
-    """SIGINT and SIGTERM end the run within 2 s, with its summary and exit code 0."""
+    """SIGINT, SIGTERM and SIGHUP end the run within 2 s, with its summary and exit code 0."""
     with daemon(*SLOW) as process:
         wait_for(process, "fill")
         process.send_signal(number)
@@ -146,6 +146,37 @@ def test_out_writes_the_records(tradingd: Callable[..., Result], tmp_path: Path,
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         f"{name}.{fmt}" for name in ("equity", "fills", "ledger", "orders", "signals")
     ]
+
+
+def test_records_are_never_overwritten(tradingd: Callable[..., Result]) -> None:
+    """A second run into the same --out is refused, in whichever format, and leaves the first one's records."""
+    assert tradingd("backtest", CONFIG, *FAST, "--out", "out").code == 0
+    again = tradingd("backtest", CONFIG, *FAST, "--out", "out", "--format", "csv")
+    assert (again.code, again.err) == (
+        64,
+        "tradingd: out has the records of another run; give another folder, or remove them\n",
+    )
+
+
+def test_a_format_needs_an_out(tradingd: Callable[..., Result]) -> None:
+    """--format without --out says what is missing instead of doing nothing."""
+    assert "give that, too" in tradingd("backtest", CONFIG, "--format", "csv").err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("command", ["backtest", "check"])
+def test_output_that_cannot_be_written_is_told(command: str) -> None:
+    """When standard output is full, the command says so in one line and ends with 74."""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "tradingd", command, str(CONFIG)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=REPO,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (74, "tradingd: No space left on device: standard output\n")
 
 
 def test_a_wrong_format_is_a_usage_error(tradingd: Callable[..., Result]) -> None:

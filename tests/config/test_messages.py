@@ -142,7 +142,7 @@ def test_a_key_of_another_table_is_told_where_it_belongs() -> None:
             "does nothing without daily_loss_percent",
         ),
         (["data.symbols=AAPL"], "data.symbols", 'must be an array, such as ["a", "b"]'),
-        (["strategies.0.name=x"], "strategies", "it is given as a whole, not by its parts"),
+        (["strategies.0.name=x"], "strategies", "given as a whole; one of tables is written [[like.this]]"),
         (["run=3"], "run", "must be a table (got 3)"),
         (["data.interval=1x"], "data.interval", "such as 1m, 1h or 1d (got '1x')"),
         (["data.end=2020-01-01", "data.start=2020-01-02"], "data.end", "2020-01-01 is before start 2020-01-02"),

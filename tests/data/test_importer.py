@@ -178,7 +178,7 @@ def test_no_overwriting(root: Path, make_file: MakeFile, bar_columns: BarColumns
     """A series that exists is overwritten only when that is asked for."""
     take(make_file("x.csv", bar_columns(4)), root)
     longer = make_file("y.csv", bar_columns(6))
-    with pytest.raises(DataError, match=r"BTC_USD\.parquet exists; choose another dataset, or tell to overwrite"):
+    with pytest.raises(DataError, match=r"BTC_USD\.parquet exists; choose another dataset, or overwrite"):
         take(longer, root)
     take(longer, root, overwrite=True)
     assert scan(Catalog(root).find("BTC/USD")).rows == 6

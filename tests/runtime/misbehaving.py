@@ -1,5 +1,6 @@
 """Strategies that misbehave at their fiftieth bar, and a limit that breaks."""
 
+import sys
 from typing import Any
 
 from tradingd.domain.enums import Direction
@@ -31,6 +32,11 @@ class Misbehaving(Strategy):
 class Raises(Misbehaving):
     def misbehave(self, bar: Bar) -> None:
         raise RuntimeError("boom")
+
+
+class Exits(Misbehaving):
+    def misbehave(self, bar: Bar) -> None:
+        sys.exit(3)
 
 
 class Spins(Misbehaving):

@@ -73,6 +73,7 @@ def assert_books_are_right(session: Any) -> None:
 
 FAULTS = {
     "Raises": "RuntimeError: boom (misbehaving.py:",
+    "Exits": "SystemExit: 3 (misbehaving.py:",
     "OrdersNaN": "MoneyError: nan is not a finite market price (misbehaving.py:",
     "FloatQuantity": "MoneyError: 0.1 is a float; money takes text, int or Decimal",
     "FloodsSignals": "QueueOverflowError: strategy.bad emits faster than it can be served",

@@ -19,7 +19,7 @@ from tradingd.domain.events import (
     Timer,
 )
 from tradingd.domain.prices import PriceBoard
-from tradingd.errors import MoneyError, StrategyError
+from tradingd.errors import MoneyError, StrategyError, UsageError
 from tradingd.portfolio.manager import PortfolioManager
 from tradingd.runtime.clock import TimerQueue
 from tradingd.strategy.base import Strategy, StrategyParams
@@ -167,6 +167,21 @@ def test_impossible_orders_raise_where_they_are_asked_for(run: Run) -> None:
         run.strategy.buy("AAPL", 0.5)
     with pytest.raises(MoneyError, match="nan"):
         run.strategy.buy("AAPL", 1, limit=float("nan"))
+    assert run.log.events == []
+
+
+def test_a_direction_may_be_told_by_name(run: Run) -> None:
+    """Text such as "short" is the direction of that name, never the other one."""
+    run.strategy.signal("AAPL", "short")  # type: ignore[arg-type]
+    assert run.log.last(Signal).direction is Direction.SHORT
+
+
+def test_what_is_no_direction_or_side_raises(run: Run) -> None:
+    """An unknown direction, or a side that is text, raises where it is asked for, with what to use."""
+    with pytest.raises(UsageError, match="'UP' is no direction; use LONG, SHORT or FLAT"):
+        run.strategy.signal("AAPL", "UP")  # type: ignore[arg-type]
+    with pytest.raises(StrategyError, match=r"'BUY' is no side; use Side\.BUY or Side\.SELL"):
+        run.strategy.order("AAPL", "BUY", 1)  # type: ignore[arg-type]
     assert run.log.events == []
 
 

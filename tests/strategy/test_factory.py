@@ -1,5 +1,7 @@
 """The strategy factory: names, ids, classes of one's own, and what it says about parameters."""
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -148,3 +150,28 @@ def test_a_strategy_of_no_run_says_so() -> None:
     """A strategy made without the factory cannot trade and tells why."""
     with pytest.raises(StrategyError, match="belongs to no run yet"):
         _ = Silent(StrategyParams(), "alone").now
+
+
+BROKEN = {
+    "class S(Strategy:\n": "cannot import 'broken': SyntaxError: .*broken.py, line 2",
+    "1 / 0\n": r"cannot import 'broken': ZeroDivisionError: division by zero \(broken.py:2 in <module>\)",
+    "import sys\nsys.exit(3)\n": r"cannot import 'broken': SystemExit: 3 \(broken.py:3",
+    "class S(Strategy):\n    def __init__(self):\n        pass\n": "cannot be made: TypeError: .*__init__",
+    "class S(Strategy):\n    def __init__(self, *args):\n        super().__init__(*args)\n        self.now\n":
+        r"cannot be made: StrategyError: S belongs to no run yet.*belongs into on_start",
+    "class S(Strategy):\n    warmup_bars = 'ten'\n": "cannot be made: TypeError",
+    "class S(Strategy):\n    async def on_bar(self, bar):\n        pass\n": "on_bar is `async def`",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("code", sorted(BROKEN))
+def test_a_strategy_that_cannot_be_loaded_says_where(
+    factory: StrategyFactory, code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A strategy file with a mistake is one configuration error with the place of the mistake, whatever it is."""
+    (tmp_path / "broken.py").write_text("from tradingd.strategy.base import Strategy\n" + code)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "broken", raising=False)
+    with pytest.raises(ConfigError, match=BROKEN[code]):
+        factory.create("broken:S")
+    sys.modules.pop("broken", None)

@@ -58,6 +58,9 @@ class RunRecorder:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UsageError(f"cannot write to {folder}: {error.strerror}; give another folder") from error
+        there = [name for name in _COLUMNS for end in ("csv", "parquet") if (folder / f"{name}.{end}").exists()]
+        if there:
+            raise UsageError(f"{folder} has the records of another run; give another folder, or remove them")
         make = _CsvTable if fmt == "csv" else _ParquetTable
         self.folder = folder
         self._tables: dict[str, _Table] = {

@@ -12,6 +12,8 @@ from tradingd.data.series import SeriesKind, SeriesSpec, format_interval, format
 from tradingd.data.validation import ScanReport, scan
 from tradingd.errors import DataError, UsageError
 
+_SHOWN = 3
+
 __all__ = ["check_catalog", "import_series", "list_catalog"]
 
 
@@ -30,6 +32,8 @@ def list_catalog(folder: Path, *, as_json: bool) -> None:
     )
     for path, reason in incomplete:
         typer.echo(f"{path}: {reason}")
+    if not rows and not incomplete:
+        typer.echo(f"{catalog.root} has no Parquet or CSV files")
 
 
 def check_catalog(folder: Path, symbol: str | None, *, as_json: bool) -> int:
@@ -62,6 +66,8 @@ def import_series(
     as_json: bool,
 ) -> None:
     """Check a file and add it to a catalog; prints what was derived."""
+    if interval is None and kind == SeriesKind.BARS:
+        raise UsageError("bars need --interval, for example --interval 1m")
     report = import_file(
         source,
         catalog,
@@ -80,9 +86,14 @@ def import_series(
         return
     typer.echo(f"{report.path}: {report.scan.rows} rows of {symbol}")
     for name, value in report.derived.items():
-        typer.echo(f"  {name} was not given; the data say {value} (change it in {report.sidecar})")
+        source_of = "the finest step of the prices" if name == "tick" else "the default"
+        typer.echo(f"  {name} was not given: {value}, {source_of} (change it in {report.sidecar})")
     for column in report.dropped:
         typer.echo(f"  column {column!r} is not used and was left out")
+    for warning in report.scan.warnings[:_SHOWN]:
+        typer.echo(f"  warning: {warning}")
+    if report.scan.warning_count > _SHOWN:
+        typer.echo(f"  and {report.scan.warning_count - _SHOWN} more warnings: tradingd data check {catalog}")
     _print_gaps(report.scan)
 
 
@@ -160,8 +171,10 @@ def _print_finding(spec: SeriesSpec, report: ScanReport | None, error: str) -> N
         typer.echo(f"    {problem}")
     if report.problem_count > len(report.problems):
         typer.echo(f"    and {report.problem_count - len(report.problems)} more")
-    for warning in report.warnings:
+    for warning in report.warnings[:_SHOWN]:
         typer.echo(f"    warning: {warning}")
+    if report.warning_count > _SHOWN:
+        typer.echo(f"    and {report.warning_count - _SHOWN} more warnings")
     _print_gaps(report)
 
 

@@ -8,6 +8,9 @@ import typer
 
 from tradingd.analytics.summary import Summary, to_json
 
+_PIPED_WIDTH = 1_000
+"""Wide enough that no cell of a piped table is folded."""
+
 __all__ = ["echo_json", "echo_table", "show_summary"]
 
 
@@ -28,7 +31,9 @@ def echo_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     for row in rows:
         table.add_row(*row)
     console = Console()
-    console.print(table, width=None if console.is_terminal else 200, markup=False)
+    if not console.is_terminal:
+        console = Console(width=_PIPED_WIDTH)
+    console.print(table, markup=False)
 
 
 def show_summary(summary: Summary, *, as_json: bool) -> None:

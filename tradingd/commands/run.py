@@ -40,9 +40,10 @@ _LOGGED = (
 )
 
 
-def run_backtest(files: Sequence[Path], sets: Sequence[str], out: Path | None, fmt: str) -> Summary:
+def run_backtest(files: Sequence[Path], sets: Sequence[str], out: Path | None, fmt: str | None) -> Summary:
     """Run a backtest from configuration files."""
-    recorder_format = _format(fmt)
+    recorder_format = _format(fmt, out)
+    load_settings(files, overrides=sets, environ=os.environ)  # what it says of run.mode is checked, then replaced
     settings = load_settings(files, overrides=[*sets, "run.mode=backtest"], environ=os.environ)
     container, strategies, report = _prepare(settings)
     session = BacktestSession(
@@ -56,9 +57,9 @@ def run_backtest(files: Sequence[Path], sets: Sequence[str], out: Path | None, f
     return session.run()
 
 
-def run_daemon(files: Sequence[Path], sets: Sequence[str], out: Path | None, fmt: str) -> int:
+def run_daemon(files: Sequence[Path], sets: Sequence[str], out: Path | None, fmt: str | None) -> int:
     """Run the daemon from configuration files; returns the exit code."""
-    recorder_format = _format(fmt)
+    recorder_format = _format(fmt, out)
     settings = load_settings(files, overrides=sets, environ=os.environ)
     if settings.run.mode == "backtest":
         raise UsageError('the configuration says run.mode = "backtest"; use `tradingd backtest`')
@@ -168,8 +169,12 @@ def _recorder(out: Path | None, fmt: Literal["parquet", "csv"]) -> RunRecorder |
     return None if out is None else RunRecorder(out, fmt)
 
 
-def _format(fmt: str) -> Literal["parquet", "csv"]:
+def _format(fmt: str | None, out: Path | None) -> Literal["parquet", "csv"]:
+    if fmt is not None and out is None:
+        raise UsageError("--format is of the files in --out; give that, too")
     match fmt:
+        case None:
+            return "parquet"
         case "parquet" | "csv":
             return fmt
         case _:

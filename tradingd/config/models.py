@@ -86,7 +86,7 @@ class DataSettings(Section):
     interval: Interval | None = Field(None, description="Picks among several series of a symbol: 1m, 1h, 1d.")
     start: Moment = Field(None, description="First date (a whole day, UTC) or moment.")
     end: Moment = Field(None, description="Last date (a whole day, UTC) or moment.")
-    prices: Literal["raw", "adjusted"] = Field("raw", description="Whether prices are adjusted for splits.")
+    prices: Literal["raw", "adjusted"] = Field("raw", description="adjusted is for splits and dividends.")
     files: list[DataFileSettings] = Field(default_factory=list, description="Files outside the catalog.")
     replay: ReplaySettings = Field(default_factory=ReplaySettings, description="How fast history is replayed.")
 

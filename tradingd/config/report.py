@@ -20,7 +20,7 @@ _WORDS = {
     "less_than_equal": "must be at most {le}",
     "literal_error": "must be one of {expected}",
     "enum": "must be one of {expected}",
-    "list_type": 'must be an array, such as ["a", "b"]; it is given as a whole, not by its parts',
+    "list_type": 'must be an array, such as ["a", "b"], given as a whole; one of tables is written [[like.this]]',
     "string_too_short": "must not be empty",
     "too_short": "must not be empty",
 }

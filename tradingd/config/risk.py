@@ -135,7 +135,7 @@ class LimitSettings(Section):
     extra: list[ClassPath] = Field(default_factory=list, description="Limits of your own, package.module:Class.")
     on_drawdown: HaltName = Field("reduce_only", description="What the drawdown limit halts to.")
     on_daily_loss: HaltName | None = Field(
-        None, description="What the daily loss halts to; None only denies orders for the day."
+        None, description="What the daily loss halts to; unset, entries are denied for the day."
     )
 
     @model_validator(mode="after")

@@ -61,6 +61,8 @@ class Catalog:
     """
 
     def __init__(self, root: Path) -> None:
+        if root.exists() and not root.is_dir():
+            raise DataError(f"{root} is a file; a catalog is the folder that holds folders of such files")
         if not root.is_dir():
             raise DataError(
                 f"the data folder {root} does not exist; create it, or set the key data.catalog of the "

@@ -89,7 +89,10 @@ def import_file(
     )
     target = _target(catalog_root, dataset, symbol, overwrite=overwrite)
     report, layout, dropped = _inspect(spec)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"cannot write to {target.parent}: {error.strerror}; give another catalog") from error
     sidecar = target.with_suffix(".toml")
     # The sidecar takes its place first: data never stand there undescribed.
     with _staged(target) as staged_data, _staged(sidecar) as staged_sidecar:
@@ -125,7 +128,7 @@ def _target(root: Path, dataset: str, symbol: str, *, overwrite: bool) -> Path:
     target = root / dataset / f"{stem}{suffix}"
     existing = sorted(path for path in _formats(target) if path.exists())
     if existing and not overwrite:
-        raise DataError(f"{existing[0]} exists; choose another dataset, or tell to overwrite it")
+        raise DataError(f"{existing[0]} exists; choose another dataset, or overwrite it (--overwrite)")
     return target
 
 

@@ -41,7 +41,7 @@ class InstrumentRegistry(Mapping[str, Instrument]):
         instrument = self._made.get(symbol)
         if instrument is None:
             if symbol not in self:
-                raise KeyError(symbol)
+                raise KeyError(f"{symbol} is neither in the catalog nor under [[instruments]]")
             instrument = self._made[symbol] = self._make(symbol)
         return instrument
 

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from tradingd.errors import ConfigError
 
-__all__ = ["check_class", "load_class"]
+__all__ = ["check_class", "explain", "load_class"]
 
 T = TypeVar("T")
 
@@ -22,15 +22,29 @@ def load_class(path: str, base: type[T], what: str) -> type[T]:
     module_name, _, class_name = path.partition(":")
     try:
         module = import_module(module_name)
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise ConfigError(
             f"{what} {path!r}: cannot import {module_name!r} ({error}); "
             "is the file beside the config, or its folder on PYTHONPATH?"
         ) from error
+    except (Exception, SystemExit) as error:  # a user's module may do anything while it is imported
+        raise ConfigError(f"{what} {path!r}: cannot import {module_name!r}: {explain(error)}") from error
     found = getattr(module, class_name, None)
     if found is None:
         raise ConfigError(f"{what} {path!r}: {module_name!r} has no {class_name!r}")
     return check_class(found, base, f"{what} {path!r}")
+
+
+def explain(error: BaseException) -> str:
+    """An error in one line, with the line of code that raised it."""
+    if isinstance(error, SyntaxError):
+        return f"{type(error).__name__}: {error}"  # its text has file and line
+    trace, place = error.__traceback__, ""
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        place = f" ({code.co_filename.rpartition('/')[2]}:{trace.tb_lineno} in {code.co_name})"
+        trace = trace.tb_next
+    return f"{type(error).__name__}: {error}{place}"
 
 
 def check_class(found: object, base: type[T], name: str) -> type[T]:

@@ -1,5 +1,6 @@
 """A backtest: recorded data through the components, synchronously."""
 
+import os
 import signal
 import time
 from collections.abc import Iterator
@@ -55,6 +56,7 @@ class BacktestSession(Session):
             if self._interrupted:
                 raise KeyboardInterrupt
             self._interrupted = True
+            os.write(2, b"stopping after the event at hand; Ctrl-C again stops at once\n")
             del number
 
         previous = signal.signal(signal.SIGINT, stop)

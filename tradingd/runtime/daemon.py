@@ -20,6 +20,7 @@ from tradingd.runtime.watchdog import HandlerWatchdog
 __all__ = ["DaemonSession"]
 
 _STATUS_EVERY_S = 5.0
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the last one: its terminal was closed
 
 
 class DaemonSession(Session):
@@ -28,8 +29,8 @@ class DaemonSession(Session):
     `log` is a structlog logger. `speed` is how many seconds of data pass in a second, None for as fast as
     possible. `attach` makes a further task from the session, such as a live console.
 
-    The first SIGINT or SIGTERM stops in order: the feed, then new orders, then working orders are canceled, then
-    the tasks end. A second one ends them at once.
+    The first SIGINT, SIGTERM or SIGHUP stops in order: the feed, then new orders, then working orders are
+    canceled, then the tasks end. A second one ends them at once.
     """
 
     def __init__(
@@ -83,13 +84,13 @@ class DaemonSession(Session):
         began = time.perf_counter()
         self._add_tasks()
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in _STOP_SIGNALS:
             loop.add_signal_handler(number, self._on_signal, number)
         try:
             with HandlerWatchdog(self._driver, self._handler_timeout_s, self._on_blocked):
                 reason = await self._live()
         finally:
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in _STOP_SIGNALS:
                 loop.remove_signal_handler(number)
         self.finish_records()
         return self.summary(reason, time.perf_counter() - began)

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol, cast
 
 from tradingd.domain.events import Event, EventType, StrategyFaulted
+from tradingd.domain.loading import explain
 from tradingd.domain.ports import Stage
 from tradingd.domain.prices import PriceBoard
 from tradingd.errors import ComponentError, QueueOverflowError, UsageError
@@ -203,14 +204,14 @@ class EventManager(ABC):
             self.current = node
             handler(event)
             self.current = None
-        except Exception as error:  # noqa: BLE001 - the supervision boundary: reported, never swallowed
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the supervision boundary: told, never swallowed
             self.current = None
             self._fault(node, event, error)
 
-    def _fault(self, node: Node, event: object, error: Exception) -> None:
+    def _fault(self, node: Node, event: Event, error: BaseException) -> None:
         """A strategy that raises is stopped alone; any other component stops the run."""
         if not node.isolated:
-            raise ComponentError(f"{node.name} failed on {event!r}: {type(error).__name__}: {error}") from error
+            raise ComponentError(f"{node.name} failed on {_name(event)}: {explain(error)}") from error
         node.faulted = True
         self._clear_inbox(node)
         self._forget_routes()
@@ -260,7 +261,7 @@ def _handlers(name: str, component: object, types: frozenset[EventType]) -> dict
     return found
 
 
-def _describe(error: Exception, component: object) -> str:
+def _describe(error: BaseException, component: object) -> str:
     """An error with the line of the component's own file that led to it."""
     own = getattr(sys.modules.get(type(component).__module__), "__file__", None)
     place = ""
@@ -271,3 +272,9 @@ def _describe(error: Exception, component: object) -> str:
             place = f" ({code.co_filename.rpartition('/')[2]}:{trace.tb_lineno} in {code.co_name})"
         trace = trace.tb_next
     return f"{type(error).__name__}: {error}{place}"
+
+
+def _name(event: Event) -> str:
+    """An event's kind, and which one it is."""
+    known = [str(getattr(event, field)) for field in ("intent_id", "order_id", "symbol") if hasattr(event, field)]
+    return " ".join((type(event).__name__, *filter(None, known[:1])))

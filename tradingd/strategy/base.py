@@ -144,9 +144,11 @@ class Strategy:
     ) -> str:
         """Ask for a position; risk sizes it. Returns the intent id ("" while warming up).
 
-        `price` is what the decision was made on; the latest price unless given. Repeating a signal for a
-        position that is already held or on its way asks for nothing.
+        `direction` may be its name ("LONG"). `price` is what the decision was made on; the latest price unless
+        given. Repeating a signal for a position that is already held or on its way asks for nothing.
         """
+        if type(direction) is not Direction:
+            direction = Direction.parse(direction)
         if symbol in self._bars_missing:
             return ""
         context = self.context
@@ -200,11 +202,13 @@ class Strategy:
 
         Raises:
             MoneyError: a quantity or price is no finite number, or the quantity is a float.
-            StrategyError: both `limit` and `stop` are given.
+            StrategyError: both `limit` and `stop` are given, or `side` is no Side.
 
         """
         if limit is not None and stop is not None:
             raise StrategyError("an order has a limit or a stop price, not both")
+        if type(side) is not Side:
+            raise StrategyError(f"{side!r} is no side; use Side.BUY or Side.SELL (or buy() and sell())")
         if symbol in self._bars_missing:
             return ""
         intent_id = self.context.next_intent_id()

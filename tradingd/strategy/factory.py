@@ -1,13 +1,14 @@
 """Strategies by name: a dict, a path `package.module:Class`, or an installed entry point."""
 
 import difflib
+import inspect
 from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 from typing import Any
 
 from pydantic import ValidationError
 
-from tradingd.domain.loading import check_class, load_class
+from tradingd.domain.loading import check_class, explain, load_class
 from tradingd.errors import ConfigError
 from tradingd.strategy.base import Strategy
 from tradingd.strategy.context import StrategyContext
@@ -43,7 +44,7 @@ def load_strategy_class(name: str) -> type[Strategy]:
     known = sorted({*BUILTIN_STRATEGIES, *installed})
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
-    raise ConfigError(f"no strategy is called {name!r}; {hint}; your own is named by 'package.module:Class'")
+    raise ConfigError(f"no strategy is called {name!r}; {hint}. Your own is named by 'package.module:Class'")
 
 
 class StrategyFactory:
@@ -68,8 +69,16 @@ class StrategyFactory:
             validated = cls.Params.model_validate(dict(params or {}))
         except ValidationError as error:
             raise ConfigError(f"strategy {name!r}: {_explain(error, cls)}") from error
-        strategy = cls(validated, self._take_id(strategy_id, name))
-        strategy.bind(self._make_context(strategy.strategy_id))
+        _refuse_coroutines(name, cls)
+        taken = self._take_id(strategy_id, name)
+        try:
+            strategy = cls(validated, taken)
+            strategy.bind(self._make_context(taken))
+        except (Exception, SystemExit) as error:  # a user's constructor may raise anything
+            raise ConfigError(
+                f"strategy {name!r} cannot be made: {explain(error)}; "
+                "what needs prices, positions or orders belongs into on_start"
+            ) from error
         return strategy
 
     def _take_id(self, wanted: str, name: str) -> str:
@@ -82,6 +91,13 @@ class StrategyFactory:
             strategy_id = f"{base}-{number}"
         self._ids.add(strategy_id)
         return strategy_id
+
+
+def _refuse_coroutines(name: str, cls: type[Strategy]) -> None:
+    """A handler that is a coroutine would never run: the run calls it and gets something to await."""
+    for handler in dir(cls):
+        if handler.startswith("on_") and inspect.iscoroutinefunction(getattr(cls, handler)):
+            raise ConfigError(f"strategy {name!r}: {handler} is `async def`; a handler is a plain function: `def`")
 
 
 def _explain(error: ValidationError, cls: type[Strategy]) -> str:
