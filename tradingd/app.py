@@ -23,7 +23,7 @@ from tradingd.data.instruments import InstrumentRegistry
 from tradingd.data.series import SeriesKind, SeriesSpec, parse_interval, resolve_path
 from tradingd.domain.enums import HaltState
 from tradingd.domain.events import Event
-from tradingd.domain.loading import load_class
+from tradingd.domain.loading import explain, load_class
 from tradingd.domain.money import mul
 from tradingd.domain.prices import PriceBoard
 from tradingd.errors import ConfigError, DataError
@@ -277,7 +277,8 @@ def _broker(
         "prices": prices,
     }
     if broker.kind != "simulated":
-        return load_class(broker.kind, Broker, "broker")(**common)  # type: ignore[type-abstract]
+        own: Broker = _construct(load_class(broker.kind, Broker, "broker"), f"broker {broker.kind!r}", common)
+        return own
     return SimulatedBroker(
         **common,
         balances={settings.portfolio.currency: settings.portfolio.initial_cash},
@@ -323,10 +324,14 @@ def _custom(path: str, what: str, method: str, params: Mapping[str, Any]) -> Any
     cls = load_class(path, object, what)
     if not callable(getattr(cls, method, None)):
         raise ConfigError(f"{what} {path!r} has no method {method!r}")
+    return _construct(cls, f"{what} {path!r}", params)
+
+
+def _construct(cls: type[Any], name: str, params: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a user's class
     try:
         return cls(**params)
-    except TypeError as error:
-        raise ConfigError(f"{what} {path!r}: {error}") from error
+    except (Exception, SystemExit) as error:  # a user's constructor may raise anything
+        raise ConfigError(f"{name} cannot be made: {explain(error)}") from error
 
 
 def _limits(settings: Settings) -> list[risk_limits.Limit]:

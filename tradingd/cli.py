@@ -76,11 +76,11 @@ def _drop_output() -> None:
 
 
 @app.command()
-def run(files: Files, sets: Overrides = None, out: Out = None, fmt: Format = None) -> None:
+def run(files: Files, sets: Overrides = None, out: Out = None, fmt: Format = None, as_json: Json = False) -> None:
     """Run the daemon until its feed ends or it is stopped (Ctrl-C, SIGTERM)."""
     from tradingd.commands.run import run_daemon
 
-    raise typer.Exit(run_daemon(files, sets or [], out, fmt))
+    raise typer.Exit(run_daemon(files, sets or [], out, fmt, as_json=as_json))
 
 
 @app.command()
@@ -88,10 +88,9 @@ def backtest(
     files: Files, sets: Overrides = None, out: Out = None, fmt: Format = None, as_json: Json = False
 ) -> None:
     """Run the configured strategies over recorded data and tell what came of it."""
-    from tradingd.commands.output import show_summary
     from tradingd.commands.run import run_backtest
 
-    show_summary(run_backtest(files, sets or [], out, fmt), as_json=as_json)
+    run_backtest(files, sets or [], out, fmt, as_json=as_json)
 
 
 @app.command()
@@ -114,11 +113,12 @@ def strategies(as_json: Json = False) -> None:
 def init(
     folder: Annotated[Path, typer.Argument(help="Where to write; made if missing.")] = Path(),
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that are there.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Write a commented configuration and a strategy skeleton that run as they are."""
     from tradingd.commands.init import write_skeleton
 
-    write_skeleton(folder, force=force)
+    write_skeleton(folder, force=force, as_json=as_json)
 
 
 @app.command()

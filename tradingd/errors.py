@@ -12,10 +12,12 @@
      +-- AccountingError        the books would not balance, or cannot be valued
      +-- IllegalTransitionError an order was asked to make a move its table forbids
      +-- StrategyError          a strategy did what it may not
-     |    +-- QueueOverflowError     it floods: its target's inbox is full
-     |    +-- HandlerTimeoutError    it blocked the event loop
+     |    +-- QueueOverflowError     it floods: it emits more than can be served
+     +-- OutputError            records or results could not be written                exit 74
      +-- ComponentError         a critical component failed; trading halts             exit 70
      +-- TransientError         the named kind of failure that a supervisor may restart
+
+`HandlerTimeoutError` stands apart: it interrupts a strategy's own code, whose `except Exception` must not stop it.
 
 The class docstring is the default message, so `raise IllegalTransitionError` alone still says something.
 `exit_code` is what the command line ends with when the error reaches it (sysexits.h numbers).
@@ -32,6 +34,7 @@ __all__ = [
     "HandlerTimeoutError",
     "IllegalTransitionError",
     "MoneyError",
+    "OutputError",
     "QueueOverflowError",
     "StrategyError",
     "TradingdError",
@@ -98,8 +101,14 @@ class QueueOverflowError(StrategyError):
     """A strategy emits faster than its events can be judged."""
 
 
-class HandlerTimeoutError(StrategyError):
+class HandlerTimeoutError(BaseException):
     """A strategy's handler blocked the event loop for too long."""
+
+
+class OutputError(TradingdError):
+    """Records or results could not be written."""
+
+    exit_code = 74
 
 
 class ComponentError(TradingdError):

@@ -102,3 +102,18 @@ def test_times_are_utc_text() -> None:
     """Nanoseconds become ISO text in UTC, with microseconds only where there are some."""
     assert utc_text(at(0)) == "2023-11-14T22:13:20Z"
     assert utc_text(at(0) + 1_234_000) == "2023-11-14T22:13:20.001234Z"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_stops_the_recording_and_nothing_else(tmp_path: Path) -> None:
+    """When a file cannot be written the recorder goes quiet, and tells which one and why."""
+    recorder = RunRecorder(tmp_path, "csv")
+    table: Any = recorder._tables["equity"]
+    table.close()
+    table._file = Path("/dev/full").open("w", newline="")  # noqa: SIM115 - the recorder closes it
+    table._writer = csv.writer(table._file)
+    for number in range(100_000):
+        recorder.on_equity(at(number), Decimal(number))
+    recorder.close()
+    told = f"{tmp_path}: equity could not be written, the records are not complete: No space left on device"
+    assert str(recorder.failure) == told

@@ -95,6 +95,45 @@ def test_a_second_signal_forces() -> None:
     assert process.returncode in {0, 130}  # 0 when the first one was through before the second came
 
 
+def test_a_slow_reader_gets_the_summary() -> None:
+    """A reader that begins to read only when the run is over still gets the last line."""
+    with daemon(*FAST) as process:
+        assert process.stderr is not None
+        assert process.stdout is not None
+        pipe_is_full_or_run_is_over = select.select([process.stdout], [], [], 30)[0]
+        assert pipe_is_full_or_run_is_over
+        lines = process.stdout.read().splitlines()
+        process.wait(timeout=30)
+    assert json.loads(lines[-1])["event"] == "summary"
+
+
+def test_a_hang_up_that_is_to_be_ignored_is_ignored() -> None:
+    """Under nohup the daemon does not stop when its terminal goes."""
+    with daemon(*SLOW, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)) as process:
+        wait_for(process, "fill")
+        process.send_signal(signal.SIGHUP)
+        wait_for(process, "status")
+        process.terminate()
+        out, _ = process.communicate(timeout=5)
+    assert json.loads(out.splitlines()[-1])["stop_reason"] == "SIGTERM"
+
+
+def test_json_lines_can_be_had_on_a_terminal() -> None:
+    """`run --json` prints JSON lines where it would else show the panel."""
+    leader, follower = pty.openpty()
+    with daemon("--json", *FAST, stdout=follower, stdin=follower) as process:
+        os.close(follower)
+        lines = _read_all(leader, process).splitlines()
+    assert json.loads(lines[-1])["event"] == "summary"
+
+
+def test_a_closed_standard_output_is_no_error() -> None:
+    """A daemon that is started with its output closed runs all the same."""
+    command = f'"{sys.executable}" -m tradingd run "{CONFIG}" {" ".join(FAST)} >&-'
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, cwd=REPO, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_on_a_terminal_it_shows_a_panel_and_a_summary_table() -> None:
     """On a terminal the run shows a live panel, then a summary table; no JSON."""
     leader, follower = pty.openpty()

@@ -328,8 +328,9 @@ def test_a_faulted_strategy_enters_no_more_and_keeps_its_stop() -> None:
     desk = holding()
     desk.order(SELL, 10, "stop", stop=90, reduce_only=True)
     desk.risk.on_fault(StrategyFaulted(at(0), "s", "ValueError: oops"))
-    assert desk.halts == [("strategy", "s", "NO_NEW")]
-    assert (desk.cancels, desk.order(BUY, 1)) == ([], "HALTED: strategy s is NO_NEW: FAULTED: ValueError: oops")
+    assert desk.halts == [("strategy", "s", "REDUCE_ONLY")]
+    assert desk.cancels == []
+    assert desk.order(BUY, 1) == "HALTED: strategy s is REDUCE_ONLY: FAULTED: ValueError: oops"
     assert desk.order(BUY, 1, strategy="other") == ""
 
 

@@ -1,10 +1,12 @@
 """Strategies that misbehave at their fiftieth bar, and a limit that breaks."""
 
+import contextlib
 import sys
+from decimal import Decimal
 from typing import Any
 
-from tradingd.domain.enums import Direction
-from tradingd.domain.events import Bar
+from tradingd.domain.enums import Direction, OrderStatus, OrderType, Side, TimeInForce
+from tradingd.domain.events import ApprovedOrder, Bar, OrderUpdate
 from tradingd.strategy.base import Strategy, StrategyParams
 
 
@@ -43,6 +45,48 @@ class Spins(Misbehaving):
     def misbehave(self, bar: Bar) -> None:
         while True:
             pass
+
+
+class Swallows(Misbehaving):
+    def misbehave(self, bar: Bar) -> None:
+        while True:
+            with contextlib.suppress(Exception):
+                while True:
+                    pass
+
+
+class EmitsForEver(Misbehaving):
+    def misbehave(self, bar: Bar) -> None:
+        while True:
+            self.cancel("nothing")
+
+
+class RestsThenRaises(Misbehaving):
+    def misbehave(self, bar: Bar) -> None:
+        self.resting = self.buy(bar.symbol, 1, limit=bar.close * 0.97)
+
+    def on_bar(self, bar: Bar) -> None:
+        super().on_bar(bar)
+        if self.bars == 51:
+            raise RuntimeError("boom")
+
+
+class Insists(Misbehaving):
+    def misbehave(self, bar: Bar) -> None:
+        self.buy(bar.symbol, 10_000_000)
+
+    def on_order(self, update: OrderUpdate) -> None:
+        if update.status in {OrderStatus.DENIED, OrderStatus.REJECTED}:
+            self.buy(update.symbol, 10_000_000)
+
+
+class Forges(Misbehaving):
+    def misbehave(self, bar: Bar) -> None:
+        approval = ApprovedOrder(
+            bar.ts, "bad", "bad:99", bar.symbol, "SIM", Side.BUY, Decimal(9_000), OrderType.MARKET, None, None,
+            TimeInForce.GTC, False,
+        )  # fmt: skip
+        self.context.emit(approval)
 
 
 class SignalsNaN(Misbehaving):

@@ -8,9 +8,10 @@ import pytest
 import structlog
 
 from tests.runtime.parts import REPO, Probe, loaded
+from tradingd.analytics.recorder import RunRecorder
 from tradingd.domain.enums import OrderStatus, RunState
 from tradingd.domain.events import Event, EventType, OrderUpdate
-from tradingd.errors import UsageError
+from tradingd.errors import ComponentError, UsageError
 from tradingd.runtime.backtest import BacktestSession
 from tradingd.runtime.daemon import DaemonSession
 from tradingd.testing import EventLog
@@ -77,6 +78,7 @@ async def test_a_dead_core_component_halts_trading() -> None:
     summary = await session.run()
     assert [line["new"] for line in logged(session, "run_state")][-3:] == ["HALTED", "STOPPING", "STOPPED"]
     assert "component.risk_manager failed" in summary.stop_reason
+    assert not logged(session, "stop_left_out")
     assert session.failure is not None
     assert "ZeroDivisionError: a bug in a limit" in str(session.failure)
     assert log.events == []
@@ -106,6 +108,28 @@ async def test_a_failure_beside_the_daemon_is_told_and_stops_nothing() -> None:
     summary = await session.run()
     assert summary.stop_reason == "end of data"
     assert logged(session, "task_failed")[0]["task"] == "console"
+
+
+async def test_a_failing_observer_is_logged() -> None:
+    """What only watches may fail: it is told, and the run goes on to its end."""
+    session = make_session()
+    observer = _Observer(lambda _: 1 / 0)
+    session.manager.observe(observer.observe, [EventType.FILL])
+    summary = await session.run()
+    assert summary.stop_reason == "end of data"
+    assert len(logged(session, "observer_failed")) == 1
+
+
+def test_a_backtest_that_fails_keeps_its_records(tmp_path: Path) -> None:
+    """What was recorded before a core component failed is in the files."""
+    files = [REPO / "config.toml"]
+    recorder = RunRecorder(tmp_path, "csv")
+    parts = loaded(files, "backtest", [*SHORT, "risk.limits.extra=['tests.runtime.misbehaving:BrokenLimit']"])
+    session = BacktestSession(*parts, name="t", run_id="r", recorder=recorder)
+    with pytest.raises(ComponentError, match="a bug in a limit"):
+        session.run()
+    assert len((tmp_path / "equity.csv").read_text().splitlines()) > 10
+    assert len((tmp_path / "signals.csv").read_text().splitlines()) == 2
 
 
 async def test_a_requested_stop_cancels_what_works() -> None:

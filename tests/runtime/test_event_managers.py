@@ -171,7 +171,134 @@ def test_a_flooding_strategy_is_faulted(kind: Any) -> None:
     manager.observe(log.observe, [EventType.FAULT])
     drive(manager, [make_bar()])
     assert len(notes) == 100
-    assert "emits faster than it can be served: 100 events wait for risk" in log.last(StrategyFaulted).error
+    assert "flood emits without end: 101 events in answer to one" in log.last(StrategyFaulted).error
+
+
+@BOTH
+def test_a_strategy_that_answers_every_answer_is_faulted(kind: Any) -> None:
+    """A strategy that asks again at every refusal would never let the next event come; it is stopped."""
+    manager = make_manager(kind, capacity=100)
+    answers: list[Any] = []
+
+    class Asks(Probe):
+        required_events = frozenset({EventType.FILL})
+
+    def ask(_: Any) -> None:
+        manager.emit(signal("again"))
+
+    manager.register_component("asks", Asks(answers, "asks", then=ask, isolated=True), BAR)
+    refuse = Probe([], "risk", then=lambda _: manager.emit(make_fill(Side.BUY, 1, 1)))
+    manager.register_component("risk", refuse, [EventType.SIGNAL])
+    log = EventLog()
+    manager.observe(log.observe, [EventType.FAULT, EventType.BAR])
+    drive(manager, make_bars([1.0, 2.0]))
+    assert len(answers) == 101
+    assert [event.type for event in log.events] == [EventType.FAULT, EventType.BAR, EventType.BAR]
+
+
+@BOTH
+def test_what_a_strategy_emits_is_counted_per_event(kind: Any) -> None:
+    """Many events over many bars are no flood."""
+    manager = make_manager(kind, capacity=16)
+    busy = Probe([], "s", then=lambda _: [manager.emit(signal("x")) for _ in range(10)], isolated=True)
+    manager.register_component("s", busy, BAR)
+    manager.register_component("risk", Probe([], "risk"), [EventType.SIGNAL])
+    drive(manager, make_bars([1.0] * 20))
+    assert manager.faulted == ()
+
+
+@pytest.mark.parametrize("count", [1, BATCH - 1, BATCH, BATCH + 1, 2 * BATCH])
+@pytest.mark.parametrize("loops", [False, True])
+def test_both_drivers_agree_on_full_batches(count: int, loops: bool) -> None:  # noqa: FBT001
+    """However many events a component emits, to itself or to another, both drivers serve them in one order."""
+    journals = []
+    for kind in (SyncEventManager, AsyncEventManager):
+        notes: list[Any] = []
+        manager = make_manager(kind)
+
+        def spread(event: Any, manager: Any = manager) -> None:
+            if event.type is EventType.BAR:
+                for number in range(count):
+                    manager.emit(signal(str(number)))
+                manager.emit(make_fill(Side.BUY, 1, 1))
+
+        source = Probe(notes, "source", then=spread)
+        manager.register_component("source", source, [*BAR, EventType.SIGNAL] if loops else BAR)
+        manager.register_component("signals", Probe(notes, "signals"), [EventType.SIGNAL])
+        manager.register_component("fills", Probe(notes, "fills"), [EventType.FILL])
+        drive(manager, make_bars([1.0, 2.0]))
+        journals.append(notes)
+    assert journals[0] == journals[1]
+
+
+@BOTH
+def test_an_inbox_has_a_hard_bound(kind: Any) -> None:
+    """A core component that fills another's inbox without end halts the run instead of the memory."""
+    manager = make_manager(kind, capacity=16)
+    flood = Probe([], "core", then=lambda _: [manager.emit(signal("x")) for _ in range(10_000)])
+    manager.register_component("core", flood, BAR)
+    manager.register_component("risk", Probe([], "risk"), [EventType.SIGNAL])
+    with pytest.raises((ComponentError, ExceptionGroup)) as caught:
+        drive(manager, [make_bar()])
+    told = str(caught.value) if kind is SyncEventManager else str(caught.value.exceptions[0])  # type: ignore[union-attr]
+    assert "128 events wait for risk: its inbox is full" in told
+
+
+@BOTH
+def test_a_failing_observer_is_dropped_and_told(kind: Any) -> None:
+    """What only watches harms nothing: it is dropped, told once, and the run goes on."""
+    manager = make_manager(kind)
+    notes: list[Any] = []
+    told: list[str] = []
+    manager.on_observer_failure = lambda name, error: told.append(f"{name}: {error}")
+    manager.register_component("s", Probe(notes, "s", isolated=True), BAR)
+
+    class Watcher:
+        def watch(self, event: Any) -> None:
+            raise OSError("the disk is full")
+
+    watcher = Watcher()
+    manager.observe(watcher.watch)
+    drive(manager, make_bars([1.0, 2.0]))
+    assert len(notes) == 2
+    assert manager.faulted == ()
+    assert [line.rpartition(".")[2] for line in told] == ["watch: the disk is full"]
+
+
+@BOTH
+def test_an_observer_may_not_emit(kind: Any) -> None:
+    """An observer that emits would make the run depend on being watched; it is refused."""
+    manager = make_manager(kind)
+    manager.register_component("risk", Probe([], "risk"), [EventType.SIGNAL, EventType.BAR])
+    told: list[str] = []
+    manager.on_observer_failure = lambda _, error: told.append(str(error))
+
+    class Meddler:
+        def watch(self, event: Any) -> None:
+            manager.emit(signal("x"))
+
+    meddler = Meddler()
+    manager.observe(meddler.watch, BAR)
+    drive(manager, [make_bar()])
+    assert told == ["an observer may only watch, not emit"]
+
+
+@BOTH
+def test_a_component_cannot_emit_market_events(kind: Any) -> None:
+    """Market events come from a feed, stage by stage; a strategy that emits one is faulted."""
+    manager = make_manager(kind)
+    forger = Probe([], "forger", then=lambda _: manager.emit(make_bar()), isolated=True)
+    manager.register_component("forger", forger, BAR)
+    drive(manager, [make_bar()])
+    assert manager.faulted == ("forger",)
+
+
+def test_a_component_cannot_come_after_the_tasks() -> None:
+    """Once the daemon's tasks are made, a new component would have none, and is refused."""
+    manager = make_manager(AsyncEventManager)
+    manager.tasks()
+    with pytest.raises(UsageError, match="comes too late"):
+        manager.register_component("s", Probe([], "s"), BAR)
 
 
 @BOTH

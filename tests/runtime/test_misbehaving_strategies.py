@@ -76,7 +76,7 @@ FAULTS = {
     "Exits": "SystemExit: 3 (misbehaving.py:",
     "OrdersNaN": "MoneyError: nan is not a finite market price (misbehaving.py:",
     "FloatQuantity": "MoneyError: 0.1 is a float; money takes text, int or Decimal",
-    "FloodsSignals": "QueueOverflowError: strategy.bad emits faster than it can be served",
+    "FloodsSignals": "QueueOverflowError: strategy.bad emits without end: 10001 events in answer to one",
 }
 DENIALS = {"SignalsNaN": "INVALID_NUMBER", "FloodsOrders": "ORDER_RATE", "Unknown": "UNKNOWN_INSTRUMENT"}
 
@@ -88,7 +88,7 @@ async def test_it_is_faulted_alone(name: str, tmp_path: Path) -> None:
         assert states(summary) == {"bad": "FAULTED", "good": "RUNNING"}
         assert FAULTS[name] in summary.faults[0]
         assert next(line.fills for line in summary.strategies if line.strategy_id == "good") > 3
-        assert any("strategy bad: NO_NEW" in halt for halt in summary.halts)
+        assert any("strategy bad: REDUCE_ONLY" in halt for halt in summary.halts)
         assert_books_are_right(session)
 
 
@@ -117,6 +117,46 @@ async def test_a_strategy_that_blocks_the_loop_is_interrupted(tmp_path: Path) ->
     assert blocked.kwargs["component"] == "strategy.bad"
     assert "while True" in blocked.kwargs["stack"] or "pass" in blocked.kwargs["stack"]
     assert_books_are_right(session)
+
+
+async def test_an_interrupt_cannot_be_swallowed(tmp_path: Path) -> None:
+    """A loop that catches every Exception is broken all the same."""
+    _, summary = await paper(tmp_path, "Swallows")
+    assert states(summary) == {"bad": "FAULTED", "good": "RUNNING"}
+
+
+async def test_an_interrupt_never_strikes_inside_the_manager(tmp_path: Path) -> None:
+    """A strategy that is interrupted while it emits leaves queues and counts whole: the run goes on to its end."""
+    config = write(tmp_path, "EmitsForEver")
+    log = structlog.testing.CapturingLogger()
+    parts = loaded([config], "paper", ["runtime.queue_capacity=10000000"])
+    session = DaemonSession(*parts, name="t", run_id="r", log=log, handler_timeout_s=0.05)
+    summary = await session.run()
+    assert states(summary)["bad"] == "FAULTED"
+    assert summary.stop_reason == "end of data"
+
+
+def test_a_faulted_strategy_leaves_no_working_entry(tmp_path: Path) -> None:
+    """An entry that was working when its strategy faulted is canceled, and never fills."""
+    session, summary = backtest(tmp_path, "RestsThenRaises")
+    bad = next(line for line in summary.strategies if line.strategy_id == "bad")
+    assert (bad.state, bad.fills) == ("FAULTED", 1)
+    assert summary.orders["CANCELED"] == 1
+    assert not session.execution.orders
+
+
+def test_a_strategy_that_orders_again_at_every_denial_is_faulted(tmp_path: Path) -> None:
+    """Asking again in on_order would go on for ever at one bar; the strategy is stopped, the others trade on."""
+    _, summary = backtest(tmp_path, "Insists")
+    assert states(summary) == {"bad": "FAULTED", "good": "RUNNING"}
+    assert "emits without end" in summary.faults[0]
+
+
+def test_a_strategy_cannot_go_round_risk(tmp_path: Path) -> None:
+    """A strategy that forges an approval is faulted; nothing reaches execution."""
+    _, summary = backtest(tmp_path, "Forges")
+    assert "may emit only its own signals" in summary.faults[0]
+    assert next(line.fills for line in summary.strategies if line.strategy_id == "bad") == 1
 
 
 async def test_a_faulted_strategy_keeps_its_position(tmp_path: Path) -> None:

@@ -24,7 +24,16 @@ from tradingd.portfolio.manager import PortfolioManager
 from tradingd.runtime.clock import TimerQueue
 from tradingd.strategy.base import Strategy, StrategyParams
 from tradingd.strategy.context import StrategyContext
-from tradingd.testing import EventLog, ManualClock, at, make_bar, make_bars, make_fill, make_instrument
+from tradingd.testing import (
+    EventLog,
+    ManualClock,
+    at,
+    make_bar,
+    make_bars,
+    make_fill,
+    make_instrument,
+    make_signal,
+)
 
 INSTRUMENTS = {symbol: make_instrument(symbol) for symbol in ("AAPL", "MSFT")}
 
@@ -258,6 +267,31 @@ def test_a_warmup_of_one_bar_is_none(warmup: int) -> None:
     run = Run(warmup=warmup)
     run.bar(make_bar(100.0))
     assert run.log.last(Signal).intent_id == "s:1"
+
+
+def test_a_warmup_counts_bars_that_nothing_else_listens_to() -> None:
+    """A strategy without on_bar gets bars while it warms up on them."""
+
+    class OnTimers(Strategy):
+        Params = Recorder.Params
+
+        @property
+        def warmup_bars(self) -> int:
+            return 2
+
+    run = Run(OnTimers)
+    assert run.strategy.market_events() == {EventType.BAR}
+    for bar in make_bars([1.0, 2.0]):
+        run.bar(bar)
+    assert run.strategy.buy("AAPL", 1) == "s:1"
+
+
+@pytest.mark.parametrize("event", [make_fill(Side.BUY, 1, 1), make_signal(Direction.LONG, strategy_id="other")])
+def test_only_its_own_requests_can_be_emitted(run: Run, event: Any) -> None:
+    """Neither a fill nor another strategy's signal passes; nothing reaches execution but through risk."""
+    with pytest.raises(StrategyError, match="may emit only its own signals"):
+        run.strategy.context.emit(event)
+    assert run.log.events == []
 
 
 def test_timers_are_scheduled_in_seconds(run: Run) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from tradingd.domain.events import EventType, Fill, LedgerEntry, OrderUpdate, Signal
-from tradingd.errors import UsageError
+from tradingd.errors import OutputError, UsageError
 
 __all__ = ["RunRecorder", "utc_text"]
 
@@ -68,6 +68,8 @@ class RunRecorder:
         }
         self._rows: dict[str, list[tuple[Any, ...]]] = {name: [] for name in _COLUMNS}
         self._working: dict[str, OrderUpdate] = {}
+        self.failure: OutputError | None = None
+        """What stopped the recording, if something did. The run goes on without; whoever ends it tells."""
 
     def observe(self, event: Signal | OrderUpdate | Fill | LedgerEntry) -> None:
         """Record one event."""
@@ -92,15 +94,31 @@ class RunRecorder:
         for update in self._working.values():
             self._add("orders", _order_row(update))
         for name, table in self._tables.items():
-            table.write(self._rows[name])
-            table.close()
+            self._write(name)
+            try:
+                table.close()
+            except OSError as error:
+                self._failed(name, error)
 
     def _add(self, name: str, row: tuple[Any, ...]) -> None:
         rows = self._rows[name]
         rows.append(row)
         if len(rows) >= _BATCH:
+            self._write(name)
+
+    def _write(self, name: str) -> None:
+        rows, self._rows[name] = self._rows[name], []
+        if self.failure is not None:
+            return
+        try:
             self._tables[name].write(rows)
-            rows.clear()
+        except OSError as error:
+            self._failed(name, error)
+
+    def _failed(self, name: str, error: OSError) -> None:
+        if self.failure is None:
+            told = f"{self.folder}: {name} could not be written, the records are not complete: {error.strerror}"
+            self.failure = OutputError(told)
 
 
 class _CsvTable:

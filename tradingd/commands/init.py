@@ -4,6 +4,7 @@ from pathlib import Path
 
 import typer
 
+from tradingd.commands.output import echo_json
 from tradingd.errors import UsageError
 
 __all__ = ["write_skeleton"]
@@ -123,7 +124,7 @@ class MyStrategy(Strategy):
 _FILES = {"config.toml": _CONFIG, "my_strategy.py": _STRATEGY}
 
 
-def write_skeleton(folder: Path, *, force: bool) -> None:
+def write_skeleton(folder: Path, *, force: bool, as_json: bool = False) -> None:
     """Write the configuration and the strategy; nothing is overwritten without `force`.
 
     Raises:
@@ -139,6 +140,9 @@ def write_skeleton(folder: Path, *, force: bool) -> None:
             (folder / name).write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"cannot write to {folder}: {error.strerror}") from error
+    if as_json:
+        echo_json({"written": [str(folder / name) for name in _FILES]})
+        return
     for name in _FILES:
         typer.echo(f"wrote {folder / name}")
     typer.echo(f"\nNow: tradingd run {folder / 'config.toml'}")

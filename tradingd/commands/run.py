@@ -20,14 +20,17 @@ from tradingd.errors import ConfigError, UsageError
 from tradingd.ops.logging import EventLogger, LogHandle, configure_logging
 from tradingd.runtime.backtest import BacktestSession
 from tradingd.runtime.container import Container
-from tradingd.runtime.daemon import DaemonSession
+from tradingd.runtime.daemon import END_OF_DATA, DaemonSession
 from tradingd.strategy.base import Strategy
 
 __all__ = ["run_backtest", "run_daemon"]
 
 _NS = 1_000_000_000
 _FORCED = 130
-_LOG_FLUSH_S = 0.5
+_FLUSH_S = 1.0
+"""How long a reader of the output may take for the last lines, after a stop that was asked for."""
+_PATIENT_FLUSH_S = 60.0
+"""The same at the end of the data, when nobody waits for the process to end."""
 _LOGGED = (
     EventType.SIGNAL,
     EventType.ORDER_REQUEST,
@@ -40,8 +43,10 @@ _LOGGED = (
 )
 
 
-def run_backtest(files: Sequence[Path], sets: Sequence[str], out: Path | None, fmt: str | None) -> Summary:
-    """Run a backtest from configuration files."""
+def run_backtest(
+    files: Sequence[Path], sets: Sequence[str], out: Path | None, fmt: str | None, *, as_json: bool = False
+) -> None:
+    """Run a backtest from configuration files and print its summary."""
     recorder_format = _format(fmt, out)
     load_settings(files, overrides=sets, environ=os.environ)  # what it says of run.mode is checked, then replaced
     settings = load_settings(files, overrides=[*sets, "run.mode=backtest"], environ=os.environ)
@@ -54,17 +59,24 @@ def run_backtest(files: Sequence[Path], sets: Sequence[str], out: Path | None, f
         run_id=_run_id(settings),
         recorder=_recorder(out, recorder_format),
     )
-    return session.run()
+    summary = session.run()
+    for line in session.observer_failures:
+        sys.stderr.write(f"tradingd: {line}\n")
+    show_summary(summary, as_json=as_json)
+    if session.recorder is not None and session.recorder.failure is not None:
+        raise session.recorder.failure
 
 
-def run_daemon(files: Sequence[Path], sets: Sequence[str], out: Path | None, fmt: str | None) -> int:
-    """Run the daemon from configuration files; returns the exit code."""
+def run_daemon(
+    files: Sequence[Path], sets: Sequence[str], out: Path | None, fmt: str | None, *, as_json: bool = False
+) -> int:
+    """Run the daemon from configuration files; returns the exit code. `as_json`: JSON lines on a terminal, too."""
     recorder_format = _format(fmt, out)
     settings = load_settings(files, overrides=sets, environ=os.environ)
     if settings.run.mode == "backtest":
         raise UsageError('the configuration says run.mode = "backtest"; use `tradingd backtest`')
     container, strategies, report = _prepare(settings)
-    panel = settings.logging.format == "auto" and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    panel = settings.logging.format == "auto" and not as_json and _is_terminal()
     handle = _logging(settings, panel=panel)
     session = DaemonSession(
         container,
@@ -86,12 +98,16 @@ def run_daemon(files: Sequence[Path], sets: Sequence[str], out: Path | None, fmt
     else:
         session.attach("status", session.status)
     runner = asyncio.Runner(loop_factory=_loop_factory(settings.runtime.uvloop))
+    patience_s = _FLUSH_S
     try:
         summary = runner.run(session.run())
+        if summary.stop_reason == END_OF_DATA:
+            patience_s = _PATIENT_FLUSH_S
         if not panel:
+            handle.drain(patience_s)  # so that the summary finds room, however slow the reader is
             handle.logger.info("summary", **_as_fields(summary))
     finally:
-        handle.close(_LOG_FLUSH_S)
+        handle.close(patience_s)
     if panel:
         show_summary(summary, as_json=False)
     code = _exit_code(session)
@@ -119,10 +135,16 @@ def _attach_panel(session: DaemonSession) -> None:
     session.attach("console", live.run)
 
 
+def _is_terminal() -> bool:
+    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+
+
 def _exit_code(session: DaemonSession) -> int:
-    if session.failure is not None:
-        sys.stderr.write(f"tradingd: {session.failure}\n")
-        return session.failure.exit_code
+    lost = session.recorder.failure if session.recorder is not None else None
+    failure = session.failure or lost
+    if failure is not None:
+        sys.stderr.write(f"tradingd: {failure}\n")
+        return failure.exit_code
     return _FORCED if session.forced else 0
 
 

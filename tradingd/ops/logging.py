@@ -80,6 +80,7 @@ class _LineQueue:
         self._waiting = [0, 0, 0]
         self._untold = 0
         self._closed = False
+        self._writing = False
         # Its lock is re-entrant on purpose: a collected object's __del__ may log in the middle of a put.
         self._ready = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
@@ -93,13 +94,18 @@ class _LineQueue:
                 return
             self._lines.append(_Line(int(urgent), line))
             self._waiting[urgent] += 1
-            self._ready.notify()
+            self._ready.notify_all()
+
+    def drain(self, timeout_s: float) -> bool:
+        """Wait until all lines so far are written; returns whether they were in time."""
+        with self._ready:
+            return self._ready.wait_for(lambda: not self._lines and not self._writing, timeout_s)
 
     def close(self, timeout_s: float) -> bool:
         """Take no more lines and wait for the writer; returns whether it is through with the queue."""
         with self._ready:
             self._closed = True
-            self._ready.notify()
+            self._ready.notify_all()
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
@@ -115,6 +121,9 @@ class _LineQueue:
                 with self._ready:
                     self.write_error = f"{type(error).__name__}: {error}"
                     self._miss(sum(line.kind < _WORD for line in batch))
+            with self._ready:
+                self._writing = False
+                self._ready.notify_all()
         self._writer.close()
 
     def _take(self) -> list[_Line]:
@@ -123,6 +132,7 @@ class _LineQueue:
             while not self._lines and not self._closed:
                 self._ready.wait()
             batch = [self._lines.popleft() for _ in range(min(_BATCH, len(self._lines)))]
+            self._writing = bool(batch)
             for line in batch:
                 self._waiting[line.kind] -= 1
             # Only after real lines, or a failing stream would be told of its own word for ever.
@@ -181,6 +191,10 @@ class LogHandle:
     def write_error(self) -> str:
         """What the stream last failed with; empty if it never did."""
         return self._queue.write_error
+
+    def drain(self, timeout_s: float) -> bool:
+        """Wait, for at most `timeout_s`, until what was logged so far is written: at the end of a run only."""
+        return self._queue.drain(timeout_s)
 
     def close(self, timeout_s: float) -> bool:
         """Write what is queued, for at most `timeout_s`; returns whether the writer is through. Drops later lines.

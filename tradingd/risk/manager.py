@@ -220,9 +220,9 @@ class RiskManager:
         self._after(self.book.on_position(update))
 
     def on_fault(self, fault: StrategyFaulted) -> None:
-        """A strategy is out of order: it may not enter any more; its protective orders stay."""
+        """A strategy is out of order: its entries end, working ones too; its protective orders stay."""
         self._gate.advance(fault.ts)
-        self.halt(HaltScope.STRATEGY, fault.strategy_id, HaltState.NO_NEW, f"FAULTED: {fault.error}")
+        self.halt(HaltScope.STRATEGY, fault.strategy_id, HaltState.REDUCE_ONLY, f"FAULTED: {fault.error}")
 
     def on_market_data(self, event: MarketEvent) -> None:
         """Let the sizer and the watching limits see the market; do what halts still demand."""

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from tradingd.domain.events import MARKET_EVENTS, Event, MarketEvent
 from tradingd.errors import UsageError
-from tradingd.runtime.manager import BATCH, EventManager, Handler, Node
+from tradingd.runtime.manager import BATCH, HARD_BOUND, EventManager, Handler, Node
 
 __all__ = ["AsyncEventManager"]
 
@@ -16,20 +16,20 @@ class AsyncEventManager(EventManager):
     """Drives components as tasks of the running loop, joined by asyncio queues.
 
     Market data has a task and a bounded queue of its own: `publish` waits while it is full, which slows the feed
-    instead of losing events. The other queues are bounded by what that queue lets in: a strategy that would put
-    more than `capacity` events into one is faulted, and everything else is a consequence of events let in; order
-    events and fills are never dropped.
+    instead of losing events. Each component's queue is bounded, too: see `EventManager` for what happens there.
     """
 
     def __init__(self, **options: object) -> None:
         super().__init__(**options)  # type: ignore[arg-type]
         self._market: asyncio.Queue[MarketEvent | None] = asyncio.Queue(self.capacity)
         self._pending = 0
+        self._have_tasks = False
         self._quiet = asyncio.Event()
         self._quiet.set()
 
     def tasks(self) -> dict[str, Callable[[], Awaitable[None]]]:
         """The tasks to supervise, by name in starting order: the components, then market data."""
+        self._have_tasks = True
         tasks: dict[str, Callable[[], Awaitable[None]]] = {
             f"component.{name}": lambda node=node: self._serve(node)  # type: ignore[misc]
             for name, node in self._nodes.items()
@@ -42,10 +42,18 @@ class AsyncEventManager(EventManager):
             self._run(node, hook, _NO_EVENT)
             await self.until_quiet()
 
-    def stop(self) -> None:
-        """Let the components end; what they ask for now is not handled any more."""
+    def stop(self, may_go_on: Callable[[], bool] = lambda: True) -> tuple[str, ...]:
+        """Let the components end; what they ask for now is not handled any more.
+
+        Returns the names of those that were left out because `may_go_on` said no before their turn.
+        """
+        left_out = []
         for node, hook in self._stop_hooks():
-            self._run(node, hook, _NO_EVENT)
+            if may_go_on():
+                self._run(node, hook, _NO_EVENT)
+            else:
+                left_out.append(node.name)
+        return tuple(left_out)
 
     async def publish(self, event: MarketEvent) -> None:
         """Hand a market event to the market-data task; waits while its queue is full."""
@@ -56,13 +64,8 @@ class AsyncEventManager(EventManager):
         await self._market.put(None)
         await self._market.join()
 
-    def emit(self, event: Event) -> None:
-        """Put an event into the queues of those that want it; never waits.
-
-        Raises:
-            UsageError: it is a market event; those go through `publish`, stage by stage.
-
-        """
+    def _send(self, event: Event) -> None:
+        """Put an event into the queues of those that want it; never waits."""
         if event.type in MARKET_EVENTS:
             raise UsageError("the asynchronous event manager takes market events by `await publish(event)`")
         key = getattr(event, event.route) if event.route else ""
@@ -80,7 +83,9 @@ class AsyncEventManager(EventManager):
         return {**depths, "market_data": self._market.qsize()}
 
     def _adopt(self, node: Node) -> Node:
-        node.inbox = asyncio.Queue()
+        if self._have_tasks:
+            raise UsageError(f"component {node.name!r} comes too late: the tasks have been made")
+        node.inbox = asyncio.Queue(HARD_BOUND * self.capacity)
         return node
 
     def _clear_inbox(self, node: Node) -> None:
@@ -112,12 +117,14 @@ class AsyncEventManager(EventManager):
             while True:
                 self._run(node, *item)
                 self._settle()
+                if inbox.empty():
+                    break
                 handled += 1
                 if handled == BATCH:
                     handled = 0
                     await asyncio.sleep(0)
-                if inbox.empty():
-                    break
+                    if inbox.empty():  # a fault has cleared it meanwhile
+                        break
                 item = inbox.get_nowait()
 
     async def _deliver(self) -> None:
@@ -133,6 +140,7 @@ class AsyncEventManager(EventManager):
     async def _offer(self, event: MarketEvent) -> None:
         if event.ts > self.timers.next_due:
             await self._fire_timers(event.ts)
+        self._step += 1
         self.clock.advance_to(event.ts)
         self.prices.update(event)
         stages = self._stages.get((event.type, event.symbol))
@@ -148,6 +156,7 @@ class AsyncEventManager(EventManager):
     async def _fire_timers(self, ts: int) -> None:
         """Timers that were due before `ts` come first."""
         for timer in self.timers.pop_due(ts - 1):
+            self._step += 1
             self.clock.advance_to(timer.ts)
             self.emit(timer)
             await self.until_quiet()

@@ -35,16 +35,18 @@ class BacktestSession(Session):
         """
         began = time.perf_counter()
         driver = self._driver
-        with self._graceful_interrupt():
-            driver.start()
-            for event in self.data.stream():
-                driver.publish(event)
-                if self._interrupted:
-                    break
-            self.execution.refuse_new("STOPPING")
-            self.execution.cancel_all("STOPPING")
-            driver.stop()
-        self.finish_records()
+        try:
+            with self._graceful_interrupt():
+                driver.start()
+                for event in self.data.stream():
+                    driver.publish(event)
+                    if self._interrupted:
+                        break
+                self.execution.refuse_new("STOPPING")
+                self.execution.cancel_all("STOPPING")
+                driver.stop()
+        finally:
+            self.finish_records()
         reason = "interrupted" if self._interrupted else "end of data"
         return self.summary(reason, time.perf_counter() - began)
 

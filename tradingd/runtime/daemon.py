@@ -11,13 +11,17 @@ from tradingd.analytics.summary import Summary, decimal_text
 from tradingd.data.replay import ReplayFeed
 from tradingd.domain.enums import RunState
 from tradingd.domain.events import MarketEvent
-from tradingd.errors import ComponentError, UsageError
+from tradingd.domain.loading import explain
+from tradingd.errors import ComponentError, TradingdError, UsageError
 from tradingd.runtime.async_manager import AsyncEventManager
 from tradingd.runtime.session import Session
 from tradingd.runtime.supervisor import StopReport, Supervisor, Verdict, VerdictKind
 from tradingd.runtime.watchdog import HandlerWatchdog
 
-__all__ = ["DaemonSession"]
+END_OF_DATA = "end of data"
+"""The stop reason of a run that was not cut short."""
+
+__all__ = ["END_OF_DATA", "DaemonSession"]
 
 _STATUS_EVERY_S = 5.0
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the last one: its terminal was closed
@@ -54,7 +58,9 @@ class DaemonSession(Session):
         self._signals = 0
         self._winding_down: asyncio.Task[None] | None = None
         self._hurry: asyncio.Task[StopReport] | None = None
-        self.failure: ComponentError | None = None
+        self.failure: TradingdError | None = None
+        self._deadline: float | None = None
+        """When a stop that was asked for must be over, on the monotonic clock."""
         self.stuck: tuple[str, ...] = ()
         """Tasks that ignored their cancellation; the loop cannot be closed while they live."""
         self.forced = False
@@ -84,15 +90,17 @@ class DaemonSession(Session):
         began = time.perf_counter()
         self._add_tasks()
         loop = asyncio.get_running_loop()
-        for number in _STOP_SIGNALS:
+        # what was told to be ignored, as by nohup, stays ignored
+        numbers = [number for number in _STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+        for number in numbers:
             loop.add_signal_handler(number, self._on_signal, number)
         try:
             with HandlerWatchdog(self._driver, self._handler_timeout_s, self._on_blocked):
                 reason = await self._live()
+            self.finish_records()
         finally:
-            for number in _STOP_SIGNALS:
+            for number in numbers:
                 loop.remove_signal_handler(number)
-        self.finish_records()
         return self.summary(reason, time.perf_counter() - began)
 
     async def status(self) -> None:
@@ -137,9 +145,12 @@ class DaemonSession(Session):
         await self.supervisor.start()
         verdict = await self.supervisor.wait()
         reason = self._reason(verdict)
+        if self._deadline is None:
+            self._deadline = time.monotonic() + self._stop_timeout_s
         await self._wind_down()
-        report = await self.supervisor.stop(reason, self._stop_timeout_s)
-        self._driver.stop()
+        report = await self.supervisor.stop(reason, self._time_left())
+        for name in self._driver.stop(lambda: self._time_left() > 0):
+            self._log.error("stop_left_out", component=name, reason="the time for the stop is over")
         self.stuck = report.stuck
         for task in report.stuck:
             self._log.error("task_stuck", task=task)
@@ -160,7 +171,7 @@ class DaemonSession(Session):
         )
         await feed.run()
         await self._driver.finish()
-        self.supervisor.request_stop("end of data")
+        self.supervisor.request_stop(END_OF_DATA)
 
     async def _publish(self, event: MarketEvent) -> None:
         if self._winding_down is not None:
@@ -171,18 +182,23 @@ class DaemonSession(Session):
         """Refuse new orders, cancel the working ones and wait for quiet, all within the time there is."""
         self._winding_down = asyncio.create_task(self._cancel_orders(), name="wind-down")
         try:
-            await asyncio.wait_for(self._winding_down, self._stop_timeout_s / 2)
+            await asyncio.wait_for(self._winding_down, self._time_left() / 2)
         except TimeoutError:
             self._log.warning("wind_down_timed_out", working_orders=len(self.execution.orders))
         except asyncio.CancelledError:
             if not self.forced:
                 raise
 
+    def _time_left(self) -> float:
+        return 0.0 if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+
     async def _cancel_orders(self) -> None:
+        """Of a run whose core has failed nothing more is sent: its working orders stay as they are known."""
+        if self.failure is not None:
+            return
         self.execution.refuse_new("STOPPING")
         self.execution.cancel_all("STOPPING")
-        if self.failure is None:
-            await self._driver.until_quiet()
+        await self._driver.until_quiet()
 
     def _reason(self, verdict: Verdict) -> str:
         if verdict.kind is VerdictKind.CRITICAL_FAILURE:
@@ -194,12 +210,13 @@ class DaemonSession(Session):
     def _on_signal(self, number: signal.Signals) -> None:
         self._signals += 1
         if self._signals == 1:
+            self._deadline = time.monotonic() + self._stop_timeout_s
             self._log.info("stop_requested", signal=number.name)
             self.supervisor.request_stop(number.name)
             return
         self._log.warning("stop_forced", signal=number.name)
         self.forced = True
-        self._stop_timeout_s = 0.0
+        self._deadline = time.monotonic()
         if self._winding_down is not None:
             self._winding_down.cancel()
         if self.state is RunState.STOPPING:
@@ -207,10 +224,14 @@ class DaemonSession(Session):
 
     def _on_critical(self, name: str, error: Exception) -> None:
         """A critical task died: no new order leaves from now on."""
-        self.failure = error if isinstance(error, ComponentError) else ComponentError(f"{name}: {error}")
+        self.failure = error if isinstance(error, TradingdError) else ComponentError(f"{name}: {explain(error)}")
         self.execution.refuse_new(f"HALTED: {name} failed")
         self.supervisor.halt(f"{name} failed")
         self._log.critical("trading_halted", task=name, error=str(error), exc_info=error)
+
+    def _on_observer_failure(self, name: str, error: Exception) -> None:
+        super()._on_observer_failure(name, error)
+        self._log.error("observer_failed", observer=name, error=str(error), exc_info=error)
 
     def _on_failure(self, name: str, error: Exception) -> None:
         self._log.error("task_failed", task=name, error=str(error), exc_info=error)

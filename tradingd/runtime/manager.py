@@ -10,6 +10,7 @@ leads to the same decisions:
 - In between, components that have events wait in line; each drains its inbox (up to `BATCH` events) in turn.
 """
 
+import inspect
 import sys
 import weakref
 from abc import ABC, abstractmethod
@@ -20,8 +21,11 @@ from tradingd.domain.events import Event, EventType, StrategyFaulted
 from tradingd.domain.loading import explain
 from tradingd.domain.ports import Stage
 from tradingd.domain.prices import PriceBoard
-from tradingd.errors import ComponentError, QueueOverflowError, UsageError
+from tradingd.errors import ComponentError, HandlerTimeoutError, QueueOverflowError, UsageError
 from tradingd.runtime.clock import TimerQueue
+
+HARD_BOUND = 8
+"""An inbox holds at most this many times `capacity`; a core component that would exceed that halts the run."""
 
 __all__ = ["BATCH", "Component", "EventManager", "Handler", "Node"]
 
@@ -54,7 +58,19 @@ class AdvancingClock(Protocol):
 class Node:
     """A registered component with its place in the schedule."""
 
-    __slots__ = ("component", "faulted", "handlers", "inbox", "isolated", "name", "queued", "stage", "types")
+    __slots__ = (
+        "component",
+        "emitted",
+        "faulted",
+        "handlers",
+        "inbox",
+        "isolated",
+        "name",
+        "queued",
+        "stage",
+        "step",
+        "types",
+    )
 
     def __init__(self, name: str, component: object, types: frozenset[EventType]) -> None:
         self.name = name
@@ -65,6 +81,9 @@ class Node:
         self.isolated: bool = getattr(component, "isolated", False)
         self.faulted = False
         self.queued = False
+        self.step = -1
+        self.emitted = 0
+        """How many events it has emitted in `step`."""
         self.inbox: Any = None
 
     def wants(self, event_type: EventType) -> frozenset[str] | None:
@@ -79,8 +98,9 @@ Target = tuple[Node, Handler]
 class EventManager(ABC):
     """Registers components and routes events between them.
 
-    `capacity` bounds each component's inbox: a strategy that would fill it beyond is faulted, and market data
-    waits.
+    `capacity` bounds each component's inbox: a strategy that would fill it beyond, or that emits more than that
+    in answer to one market event or timer and all that follows from it, is faulted; market data waits. Core
+    components may go beyond, up to `HARD_BOUND` times `capacity`, where the run halts: nothing is ever dropped.
     """
 
     def __init__(
@@ -100,6 +120,15 @@ class EventManager(ABC):
         self._targets: dict[tuple[EventType, str], tuple[Target, ...]] = {}
         self._stages: dict[tuple[EventType, str], tuple[tuple[Target, ...], ...]] = {}
         self._observers: dict[EventType, list[weakref.ref[Any]]] = {}
+        self._observing = False
+        self._step = 0
+        """Counts market events and timers: what one of them sets off is one step."""
+        self.shield = 0
+        """Above 0 while the manager's own state is being changed: no interrupt may strike then."""
+        self.interrupt: tuple[Node, int, BaseException] | None = None
+        """An interrupt of a handler that came at such a moment, to be raised right after it."""
+        self.on_observer_failure: Callable[[str, Exception], None] = lambda _name, _error: None
+        """Called with an observer's name and error when it raised; it is not called any more then."""
 
     # --- registration --------------------------------------------------------------------------------------
 
@@ -135,17 +164,54 @@ class EventManager(ABC):
     def observe(self, callback: Callable[[Any], None], types: Iterable[EventType] | None = None) -> None:
         """Call `callback` with each emitted event of `types` (all unless told), in order of emission.
 
-        Observers watch and change nothing. They are held by weak references: keep the object alive.
+        Observers watch and change nothing: they may not emit. One that raises is dropped and told of. They are
+        held by weak references, so keep the object alive; a lambda is gone at once.
         """
         reference: weakref.ref[Any] = (
-            weakref.WeakMethod(callback) if hasattr(callback, "__self__") else weakref.ref(callback)
+            weakref.WeakMethod(callback) if inspect.ismethod(callback) else weakref.ref(callback)
         )
         for event_type in EventType if types is None else types:
             self._observers.setdefault(event_type, []).append(reference)
 
-    @abstractmethod
     def emit(self, event: Event) -> None:
-        """Send an event to the components that want it."""
+        """Send an event to the components that want it; see the driver for when they handle it.
+
+        Raises:
+            QueueOverflowError: the strategy that emits floods.
+            UsageError: an observer emits, or a handler emits a market event.
+
+        """
+        if self._observing:
+            raise UsageError("an observer may only watch, not emit")
+        node = self.current
+        if node is not None and node.isolated:
+            self._count(node)
+        self.shield += 1
+        try:
+            self._send(event)
+        finally:
+            self.shield -= 1
+        if self.interrupt is not None and not self.shield:
+            self._raise_interrupt()
+
+    @abstractmethod
+    def _send(self, event: Event) -> None:
+        """Put an event into the inboxes of those that want it, and tell the observers."""
+
+    def _count(self, node: Node) -> None:
+        """Count what a strategy emits in this step, and stop one that floods."""
+        if node.step != self._step:
+            node.step, node.emitted = self._step, 0
+        node.emitted += 1
+        if node.emitted > self.capacity:
+            raise QueueOverflowError(f"{node.name} emits without end: {node.emitted} events in answer to one")
+
+    def _raise_interrupt(self) -> None:
+        """Raise an interrupt that came while the manager was busy, if its handler still runs."""
+        if self.interrupt is not None:
+            (node, handled, error), self.interrupt = self.interrupt, None
+            if (self.current, self.events_handled) == (node, handled):
+                raise error
 
     @abstractmethod
     def _adopt(self, node: Node) -> Node:
@@ -190,8 +256,15 @@ class EventManager(ABC):
             callback = reference()
             if callback is None:
                 references.remove(reference)
-            else:
+                continue
+            self._observing = True
+            try:
                 callback(event)
+            except Exception as error:  # noqa: BLE001 - who only watches must not harm what is watched; it is told
+                references.remove(reference)
+                self.on_observer_failure(getattr(callback, "__qualname__", repr(callback)), error)
+            finally:
+                self._observing = False
 
     # --- handling ------------------------------------------------------------------------------------------
 
@@ -204,7 +277,7 @@ class EventManager(ABC):
             self.current = node
             handler(event)
             self.current = None
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - the supervision boundary: told, never swallowed
+        except (Exception, SystemExit, HandlerTimeoutError) as error:  # noqa: BLE001 - the supervision boundary: told, never swallowed
             self.current = None
             self._fault(node, event, error)
 
@@ -223,11 +296,13 @@ class EventManager(ABC):
         """Drop what a faulted component will not handle any more."""
 
     def _refuse_flood(self, node: Node, waiting: int) -> None:
-        """Stop a strategy that emits more than a component can take."""
-        if waiting >= self.capacity and self.current is not None and self.current.isolated:
+        """Stop a strategy that emits more than a component can take; halt when a core component does."""
+        if self.current is not None and self.current.isolated:
             raise QueueOverflowError(
                 f"{self.current.name} emits faster than it can be served: {waiting} events wait for {node.name}"
             )
+        if waiting >= HARD_BOUND * self.capacity:
+            raise ComponentError(f"{waiting} events wait for {node.name}: its inbox is full")
 
     def _start_hooks(self) -> Iterable[tuple[Node, Handler]]:
         """The `on_start` of components that have not begun yet, as handlers that ignore their event."""

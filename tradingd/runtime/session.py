@@ -91,6 +91,8 @@ class Session:
         self.recorder = recorder
         self.stats = SessionStats()
         self.recent: deque[str] = deque(maxlen=_RECENT)
+        self.observer_failures: list[str] = []
+        self.manager.on_observer_failure = self._on_observer_failure
         self._sampler = EquitySampler(self.portfolio, self.stats, recorder)
         self.stats.on_equity(report.first_ts, self.portfolio.initial_cash)
         self.manager.clock.advance_to(report.first_ts)
@@ -99,6 +101,10 @@ class Session:
         self.manager.observe(self._sampler.observe, MARKET_EVENTS)
         if recorder is not None:
             self.manager.observe(recorder.observe, recorder.event_types)
+
+    def _on_observer_failure(self, name: str, error: Exception) -> None:
+        """Something that only watches failed and watches no more; the run goes on."""
+        self.observer_failures.append(f"{name} failed: {type(error).__name__}: {error}")
 
     # --- what is told ----------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from collections import deque
 
 from tradingd.domain.events import MARKET_EVENTS, Event, MarketEvent
+from tradingd.errors import UsageError
 from tradingd.runtime.manager import BATCH, EventManager, Handler, Node
 
 __all__ = ["SyncEventManager"]
@@ -36,14 +37,16 @@ class SyncEventManager(EventManager):
         for node in self._nodes.values():
             self._clear_inbox(node)
 
-    def emit(self, event: Event) -> None:
+    def _send(self, event: Event) -> None:
         """Send an event to those that want it.
 
         From inside a handler it waits its turn; from outside everything it sets off is handled before this
         returns, and a market event goes through its stages like one from a feed.
         """
         outside = not self._busy
-        if outside and event.type in MARKET_EVENTS:
+        if event.type in MARKET_EVENTS:
+            if not outside:
+                raise UsageError("a component cannot emit market events; they come from a feed")
             self.publish(event)  # type: ignore[arg-type]
             return
         key = getattr(event, event.route) if event.route else ""
@@ -73,6 +76,7 @@ class SyncEventManager(EventManager):
     def _offer(self, event: MarketEvent) -> None:
         if event.ts > self.timers.next_due:
             self._fire_timers(event.ts)
+        self._step += 1
         self.clock.advance_to(event.ts)
         self.prices.update(event)
         stages = self._stages.get((event.type, event.symbol))
@@ -85,8 +89,9 @@ class SyncEventManager(EventManager):
                 self._run(node, handler, event)
                 if node.inbox:
                     self._line.appendleft(node)
-                else:
-                    node.queued = False
+                    self._drain(spent=1)
+                    continue
+                node.queued = False
             else:
                 for node, handler in targets:
                     self._enqueue(node, handler, event)
@@ -99,6 +104,7 @@ class SyncEventManager(EventManager):
     def _fire_timers(self, ts: int) -> None:
         """Timers that were due before `ts` come first."""
         for timer in self.timers.pop_due(ts - 1):
+            self._step += 1
             self.clock.advance_to(timer.ts)
             self.emit(timer)
             self._drain()
@@ -119,17 +125,21 @@ class SyncEventManager(EventManager):
             node.queued = True
             self._line.append(node)
 
-    def _drain(self) -> None:
-        """Let each component in line handle its inbox, until the line is empty."""
+    def _drain(self, spent: int = 0) -> None:
+        """Let each component in line handle its inbox, until the line is empty.
+
+        `spent` is how many events of its batch the first one has handled already.
+        """
         line = self._line
         while line:
             node = line.popleft()
             inbox = node.inbox
-            for _ in range(BATCH):
+            for _ in range(BATCH - spent):
                 if not inbox:
                     break
                 handler, event = inbox.popleft()
                 self._run(node, handler, event)
+            spent = 0
             if inbox:
                 line.append(node)
             else:

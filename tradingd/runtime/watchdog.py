@@ -55,7 +55,11 @@ class HandlerWatchdog:
         (suspect, handled), self._suspect = self._suspect, (None, -1)
         if suspect is None or (self._manager.current, self._manager.events_handled) != (suspect, handled):
             return
-        raise HandlerTimeoutError(f"{suspect.name} blocked the event loop for over {self._timeout_s:g} s")
+        error = HandlerTimeoutError(f"{suspect.name} blocked the event loop for over {self._timeout_s:g} s")
+        if self._manager.shield:
+            self._manager.interrupt = (suspect, handled, error)
+            return
+        raise error
 
     def _watch(self) -> None:
         interval = self._timeout_s / _CHECKS
@@ -68,12 +72,16 @@ class HandlerWatchdog:
                 continue
             checks += 1
             if checks == _CHECKS:
-                self._blocked(now[0], now[1])
+                self._tell(now[0])
+            if checks >= _CHECKS:  # again and again: code may have swallowed the last one
+                self._strike(now[0], now[1])
 
-    def _blocked(self, node: Node, handled: int) -> None:
-        frame = sys._current_frames().get(self._main.ident or 0)  # noqa: SLF001 - the documented way to a thread's stack
+    def _tell(self, node: Node) -> None:
+        frame = sys._current_frames().get(self._main.ident or 0)  # noqa: SLF001 - how one gets a thread's stack
         stack = "".join(traceback.format_stack(frame)[-3:]) if frame is not None else ""
         self._report(node.name, self._timeout_s, stack)
+
+    def _strike(self, node: Node, handled: int) -> None:
         if node.isolated and self._main.ident is not None:
             self._suspect = (node, handled)
             signal.pthread_kill(self._main.ident, _SIGNAL)

@@ -259,7 +259,10 @@ class Strategy:
         )
 
     def set_timer(self, name: str, interval_s: float) -> None:
-        """Call `on_timer` every `interval_s` seconds of the run's own time."""
+        """Call `on_timer` every `interval_s` seconds of the run's own time.
+
+        Time moves with the market data there: between two events a timer fires once at most.
+        """
         self.context.set_timer(name, int(interval_s * _NS))
 
     def cancel_timer(self, name: str) -> None:
@@ -329,13 +332,14 @@ class Strategy:
         return frozenset({self.strategy_id})
 
     def market_events(self) -> frozenset[EventType]:
-        """Which kinds of market data this strategy overrides a handler for."""
+        """Which kinds of market data this strategy overrides a handler for, and bars while it warms up on them."""
         cls = type(self)
-        return frozenset(
+        wanted = {
             event_type
             for event_type, name in _MARKET_HANDLERS.items()
             if getattr(cls, name) is not getattr(Strategy, name)
-        )
+        }
+        return frozenset(wanted | ({EventType.BAR} if self._bars_missing else set()))
 
     def _handle_bar(self, bar: Bar) -> None:
         missing = self._bars_missing

@@ -4,14 +4,17 @@ from collections.abc import Mapping
 from decimal import Decimal
 from types import MappingProxyType
 
-from tradingd.domain.events import OrderUpdate
+from tradingd.domain.events import CancelRequest, Event, ModifyRequest, OrderRequest, OrderUpdate, Signal
 from tradingd.domain.instrument import Instrument
 from tradingd.domain.money import PriceLike
 from tradingd.domain.ports import Clock, Emit, InstrumentLookup, PortfolioView, TimerService
 from tradingd.domain.position import Position
 from tradingd.domain.prices import PriceBoard
+from tradingd.errors import StrategyError
 
 __all__ = ["PositionView", "StrategyContext"]
+
+_REQUESTS = (Signal, OrderRequest, CancelRequest, ModifyRequest)
 
 
 class PositionView:
@@ -62,7 +65,7 @@ class StrategyContext:
         timers: TimerService,
     ) -> None:
         self.strategy_id = strategy_id
-        self.emit = emit
+        self._emit = emit
         self._clock = clock
         self._prices = prices
         self._portfolio = portfolio
@@ -70,6 +73,20 @@ class StrategyContext:
         self._timers = timers
         self._orders: dict[str, OrderUpdate] = {}
         self._intents = 0
+
+    def emit(self, event: Event) -> None:
+        """Ask for something; nothing else than a strategy's own requests passes.
+
+        Raises:
+            StrategyError: it is another kind of event, or another strategy's.
+
+        """
+        if not isinstance(event, _REQUESTS) or event.strategy_id != self.strategy_id:
+            raise StrategyError(
+                f"{self.strategy_id} may emit only its own signals, order requests, cancels and changes, "
+                f"not {type(event).__name__}"
+            )
+        self._emit(event)
 
     @property
     def now(self) -> int:

@@ -74,6 +74,7 @@ class StrategyFactory:
         try:
             strategy = cls(validated, taken)
             strategy.bind(self._make_context(taken))
+            tuple(strategy.symbols)
         except (Exception, SystemExit) as error:  # a user's constructor may raise anything
             raise ConfigError(
                 f"strategy {name!r} cannot be made: {explain(error)}; "
