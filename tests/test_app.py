@@ -98,7 +98,8 @@ def test_a_currency_that_cannot_be_valued_is_refused_before_the_run(tmp_path: Pa
 def test_a_quoted_currency_is_valued_through_its_pair(tmp_path: Path) -> None:
     """With EUR as the account's currency, EUR/USD itself tells what a dollar is worth."""
     text = SAMPLE.replace("1d", "1h") + STRATEGY.replace("AAPL", "EUR/USD")
-    prepare(tmp_path, text, "portfolio.currency=EUR")
+    container = prepare(tmp_path, text, "portfolio.currency=EUR")
+    assert container.get("portfolio_manager").can_price("USD")
 
 
 def test_a_strategy_without_symbols_is_refused(tmp_path: Path) -> None:

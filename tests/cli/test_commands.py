@@ -216,4 +216,4 @@ def test_json_results_are_one_document(tradingd: Cli) -> None:
         ("data", "check", "pkg:tradingd/sample_data"),
         ("backtest", CONFIG, "--set", "data.end=2006-06-01"),
     ):
-        json.loads(tradingd(*arguments, "--json").out)
+        assert json.loads(tradingd(*arguments, "--json").out)

@@ -16,6 +16,7 @@ from tradingd.runtime.backtest import BacktestSession
 from tradingd.runtime.daemon import DaemonSession
 from tradingd.testing import EventLog
 
+_UPDATES = [EventType.ORDER_UPDATE]
 SHORT = ("data.end=2006-06-01", "data.replay.duration_s=none")
 
 
@@ -132,9 +133,28 @@ def test_a_backtest_that_fails_keeps_its_records(tmp_path: Path) -> None:
     assert len((tmp_path / "signals.csv").read_text().splitlines()) == 2
 
 
-async def test_a_requested_stop_cancels_what_works() -> None:
-    """A stop refuses new orders and cancels the working ones before the tasks end."""
+async def test_of_a_failed_run_nothing_more_is_sent() -> None:
+    """When a core task has died, working orders stay as they are known: no cancel goes out."""
     session = make_session("data.end=2013-03-01")
+    log = EventLog()
+    session.manager.observe(log.observe, [EventType.SUBMIT_CANCEL])
+
+    def fail_at_a_working_stop(update: OrderUpdate) -> None:
+        if update.status is OrderStatus.OPEN and update.order_type == "STOP":
+            log.clear()
+            raise RuntimeError("a bug")
+
+    session.manager.register_component("core", Probe([], "core", then=fail_at_a_working_stop), _UPDATES)
+    summary = await session.run()
+    assert "component.core failed" in summary.stop_reason
+    assert log.events == []
+    assert summary.orders["OPEN"] >= 1
+
+
+@pytest.mark.parametrize("timeout_s", [0.0, 2.0])
+async def test_a_requested_stop_cancels_what_works(timeout_s: float) -> None:
+    """A stop refuses new orders and cancels the working ones before the tasks end, however little time it has."""
+    session = make_session("data.end=2013-03-01", stop_timeout_s=timeout_s)
     log = EventLog()
     session.manager.observe(log.observe, [EventType.ORDER_UPDATE])
 
@@ -147,7 +167,8 @@ async def test_a_requested_stop_cancels_what_works() -> None:
     summary = await session.run()
     assert summary.stop_reason == "enough"
     assert summary.events < session.report.total_events
-    assert not session.execution.orders
+    assert all(order.status is OrderStatus.CANCELING for order in session.execution.orders.values())
+    assert timeout_s == 0 or not session.execution.orders
     assert any(update.reason == "STOPPING" for update in log.of(OrderUpdate))
 
 

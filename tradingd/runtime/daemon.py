@@ -179,8 +179,16 @@ class DaemonSession(Session):
         await self._driver.publish(event)
 
     async def _wind_down(self) -> None:
-        """Refuse new orders, cancel the working ones and wait for quiet, all within the time there is."""
-        self._winding_down = asyncio.create_task(self._cancel_orders(), name="wind-down")
+        """Refuse new orders, cancel the working ones, and wait for quiet as long as there is time.
+
+        Of a run whose core has failed nothing more is sent: its working orders stay as they are known.
+        """
+        self._winding_down = asyncio.create_task(self._driver.until_quiet(), name="wind-down")
+        if self.failure is not None:
+            self._winding_down.cancel()
+            return
+        self.execution.refuse_new("STOPPING")
+        self.execution.cancel_all("STOPPING")
         try:
             await asyncio.wait_for(self._winding_down, self._time_left() / 2)
         except TimeoutError:
@@ -191,14 +199,6 @@ class DaemonSession(Session):
 
     def _time_left(self) -> float:
         return 0.0 if self._deadline is None else max(0.0, self._deadline - time.monotonic())
-
-    async def _cancel_orders(self) -> None:
-        """Of a run whose core has failed nothing more is sent: its working orders stay as they are known."""
-        if self.failure is not None:
-            return
-        self.execution.refuse_new("STOPPING")
-        self.execution.cancel_all("STOPPING")
-        await self._driver.until_quiet()
 
     def _reason(self, verdict: Verdict) -> str:
         if verdict.kind is VerdictKind.CRITICAL_FAILURE:
