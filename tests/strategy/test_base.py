@@ -13,29 +13,13 @@ from tradingd.domain.events import (
     ModifyRequest,
     OrderRequest,
     OrderUpdate,
-    PositionUpdate,
     Quote,
     Signal,
     Timer,
 )
-from tradingd.domain.prices import PriceBoard
 from tradingd.errors import MoneyError, StrategyError, UsageError
-from tradingd.portfolio.manager import PortfolioManager
-from tradingd.runtime.clock import TimerQueue
 from tradingd.strategy.base import Strategy, StrategyParams
-from tradingd.strategy.context import StrategyContext
-from tradingd.testing import (
-    EventLog,
-    ManualClock,
-    at,
-    make_bar,
-    make_bars,
-    make_fill,
-    make_instrument,
-    make_signal,
-)
-
-INSTRUMENTS = {symbol: make_instrument(symbol) for symbol in ("AAPL", "MSFT")}
+from tradingd.testing import StrategyRun, at, make_bar, make_bars, make_fill, make_signal
 
 
 class Recorder(Strategy):
@@ -61,63 +45,27 @@ class Recorder(Strategy):
         self.told.append(("fill", self.position(fill.symbol).quantity))
 
 
-class Run:
-    """A strategy with a real portfolio, price board, clock and timers around it."""
+def started(cls: type[Strategy] = Recorder, **params: Any) -> StrategyRun:
+    """A strategy that has been started."""
+    return StrategyRun(cls, params, symbols=("AAPL", "MSFT"))
 
-    def __init__(self, cls: type[Strategy] = Recorder, **params: Any) -> None:
-        self.log = EventLog()
-        self.clock = ManualClock(at(0))
-        self.prices = PriceBoard()
-        self.timers = TimerQueue(self.clock)
-        self.portfolio = PortfolioManager(instruments=INSTRUMENTS, prices=self.prices)
-        self.strategy = cls(cls.Params(**params), "s")
-        self.strategy.bind(
-            StrategyContext(
-                "s",
-                emit=self.log,
-                clock=self.clock,
-                prices=self.prices,
-                portfolio=self.portfolio,
-                instruments=INSTRUMENTS,
-                timers=self.timers,
-            )
-        )
-        self.handlers = self.strategy.handlers()
-        self.strategy.on_start()
 
-    def bar(self, bar: Bar) -> None:
-        self.clock.advance_to(bar.ts)
-        self.prices.update(bar)
-        self.handlers[EventType.BAR](bar)
-
-    def update(self, status: OrderStatus, intent: str = "s:1", reason: str = "") -> None:
-        self.handlers[EventType.ORDER_UPDATE](
-            OrderUpdate(
-                at(0),
-                "s",
-                intent,
-                "t1-1-1",
-                "AAPL",
-                Side.SELL,
-                OrderType.STOP,
-                Decimal(5),
-                Decimal(0),
-                status,
-                reason,
-            )
-        )
+def update(status: OrderStatus, intent: str = "s:1", reason: str = "") -> OrderUpdate:
+    """An update of a stop order."""
+    kind, quantity = OrderType.STOP, Decimal(5)
+    return OrderUpdate(at(0), "s", intent, "t1-1-1", "AAPL", Side.SELL, kind, quantity, Decimal(0), status, reason)
 
 
 @pytest.fixture
-def run() -> Run:
+def run() -> StrategyRun:
     """A strategy on AAPL that has seen one bar at 100."""
-    made = Run()
-    made.bar(make_bar(100.0))
+    made = started()
+    made.market(make_bar(100.0))
     made.log.clear()
     return made
 
 
-def test_a_signal_carries_what_was_asked_for(run: Run) -> None:
+def test_a_signal_carries_what_was_asked_for(run: StrategyRun) -> None:
     """A signal has the strategy, a new intent id, the time, and every wish."""
     intent = run.strategy.signal(
         "AAPL", Direction.SHORT, 99.5, strength=0.5, limit=99.0, stop=101.0, target=90.0, tag="x"
@@ -126,19 +74,19 @@ def test_a_signal_carries_what_was_asked_for(run: Run) -> None:
     assert run.log.events == [expected]
 
 
-def test_a_signal_without_a_price_takes_the_latest(run: Run) -> None:
+def test_a_signal_without_a_price_takes_the_latest(run: StrategyRun) -> None:
     """The price a decision was made on is the latest one unless told."""
     run.strategy.signal("AAPL", Direction.LONG)
     assert run.log.last(Signal).price == 100.0
 
 
-def test_a_signal_before_any_price_says_so(run: Run) -> None:
+def test_a_signal_before_any_price_says_so(run: StrategyRun) -> None:
     """Without a price, given or known, there is nothing to size by."""
     with pytest.raises(StrategyError, match="MSFT has no price yet"):
         run.strategy.signal("MSFT", Direction.LONG)
 
 
-def test_intent_ids_are_never_repeated(run: Run) -> None:
+def test_intent_ids_are_never_repeated(run: StrategyRun) -> None:
     """Every wish of a strategy has an id of its own."""
     ids = [run.strategy.signal("AAPL", Direction.LONG) for _ in range(3)] + [run.strategy.buy("AAPL", 1)]
     assert ids == ["s:2", "s:3", "s:4", "s:5"]
@@ -152,7 +100,7 @@ def test_intent_ids_are_never_repeated(run: Run) -> None:
         ({"stop": "101.5"}, OrderType.STOP, None, Decimal("101.5")),
     ],
 )
-def test_an_order_request_is_exact(run: Run, options: Any, kind: OrderType, limit: Any, stop: Any) -> None:
+def test_an_order_request_is_exact(run: StrategyRun, options: Any, kind: OrderType, limit: Any, stop: Any) -> None:
     """A request is a market, limit or stop order by the price that is given, on the tick and never for worse."""
     run.strategy.buy("AAPL", "3", reduce_only=True, time_in_force=TimeInForce.IOC, tag="t", **options)
     assert run.log.events == [
@@ -162,13 +110,13 @@ def test_an_order_request_is_exact(run: Run, options: Any, kind: OrderType, limi
     ]
 
 
-def test_a_sell_rounds_its_limit_up(run: Run) -> None:
+def test_a_sell_rounds_its_limit_up(run: StrategyRun) -> None:
     """A float limit of a sale is never rounded to a lower price."""
     run.strategy.sell("AAPL", 1, limit=100.001)
     assert run.log.last(OrderRequest).limit_price == Decimal("100.01")
 
 
-def test_impossible_orders_raise_where_they_are_asked_for(run: Run) -> None:
+def test_impossible_orders_raise_where_they_are_asked_for(run: StrategyRun) -> None:
     """Two prices, a float quantity or a NaN price raise in the strategy; nothing is sent."""
     with pytest.raises(StrategyError, match="a limit or a stop price, not both"):
         run.strategy.buy("AAPL", 1, limit=1.0, stop=2.0)
@@ -179,13 +127,13 @@ def test_impossible_orders_raise_where_they_are_asked_for(run: Run) -> None:
     assert run.log.events == []
 
 
-def test_a_direction_may_be_told_by_name(run: Run) -> None:
+def test_a_direction_may_be_told_by_name(run: StrategyRun) -> None:
     """Text such as "short" is the direction of that name, never the other one."""
     run.strategy.signal("AAPL", "short")  # type: ignore[arg-type]
     assert run.log.last(Signal).direction is Direction.SHORT
 
 
-def test_what_is_no_direction_or_side_raises(run: Run) -> None:
+def test_what_is_no_direction_or_side_raises(run: StrategyRun) -> None:
     """An unknown direction, or a side that is text, raises where it is asked for, with what to use."""
     with pytest.raises(UsageError, match="'UP' is no direction; use LONG, SHORT or FLAT"):
         run.strategy.signal("AAPL", "UP")  # type: ignore[arg-type]
@@ -194,27 +142,27 @@ def test_what_is_no_direction_or_side_raises(run: Run) -> None:
     assert run.log.events == []
 
 
-def test_working_orders_are_followed(run: Run) -> None:
+def test_working_orders_are_followed(run: StrategyRun) -> None:
     """`orders` has an order from its first update to its terminal one, and cannot be written."""
-    run.update(OrderStatus.OPEN)
+    run.order(update(OrderStatus.OPEN))
     assert list(run.strategy.orders) == ["s:1"]
     with pytest.raises(TypeError):
         run.strategy.orders["s:1"] = None  # type: ignore[index]
-    run.update(OrderStatus.CANCELED)
+    run.order(update(OrderStatus.CANCELED))
     assert list(run.strategy.orders) == []
 
 
-def test_a_late_refusal_of_a_change_does_not_revive_an_order(run: Run) -> None:
+def test_a_late_refusal_of_a_change_does_not_revive_an_order(run: StrategyRun) -> None:
     """A MODIFY_DENIED repeats an older state; after the order's end it brings nothing back."""
-    run.update(OrderStatus.OPEN)
-    run.update(OrderStatus.FILLED)
-    run.update(OrderStatus.OPEN, reason="MODIFY_DENIED: PRICE_COLLAR")
+    run.order(update(OrderStatus.OPEN))
+    run.order(update(OrderStatus.FILLED))
+    run.order(update(OrderStatus.OPEN, reason="MODIFY_DENIED: PRICE_COLLAR"))
     assert list(run.strategy.orders) == []
 
 
-def test_changes_and_cancels_name_the_order(run: Run) -> None:
+def test_changes_and_cancels_name_the_order(run: StrategyRun) -> None:
     """`modify` and `cancel` ask by intent id, with prices on the tick."""
-    run.update(OrderStatus.OPEN)
+    run.order(update(OrderStatus.OPEN))
     run.strategy.modify("s:1", quantity=4, stop=98.004)
     run.strategy.cancel("s:1")
     assert run.log.events == [
@@ -223,13 +171,13 @@ def test_changes_and_cancels_name_the_order(run: Run) -> None:
     ]
 
 
-def test_only_a_working_order_can_be_changed(run: Run) -> None:
+def test_only_a_working_order_can_be_changed(run: StrategyRun) -> None:
     """Changing an order that is not working says so."""
     with pytest.raises(StrategyError, match="'s:9' is no working order of s"):
         run.strategy.modify("s:9", quantity=1)
 
 
-def test_the_position_view_shows_its_own_and_cannot_change_it(run: Run) -> None:
+def test_the_position_view_shows_its_own_and_cannot_change_it(run: StrategyRun) -> None:
     """A strategy sees its own position only, and has no way to write it."""
     run.portfolio.on_fill(make_fill(Side.BUY, 10, 100, strategy_id="s"))
     run.portfolio.on_fill(make_fill(Side.BUY, 5, 100, strategy_id="other"))
@@ -241,21 +189,17 @@ def test_the_position_view_shows_its_own_and_cannot_change_it(run: Run) -> None:
     assert not {"trade", "add_quantity", "reduce_quantity", "cost"} & set(dir(view))
 
 
-def test_on_fill_comes_after_the_booking(run: Run) -> None:
+def test_on_fill_comes_after_the_booking(run: StrategyRun) -> None:
     """A fill is told by the portfolio's update, so `position` contains it."""
-    fill = make_fill(Side.BUY, 10, 100)
-    run.portfolio.on_fill(fill)
-    run.handlers[EventType.POSITION](
-        PositionUpdate(at(1), "s", "AAPL", Decimal(10), Decimal(1000), Decimal(0), fill)
-    )
+    run.fill(make_fill(Side.BUY, 10, 100))
     assert run.strategy.told[-1] == ("fill", Decimal(10))  # type: ignore[attr-defined]
 
 
 def test_nothing_is_asked_for_while_warming_up() -> None:
     """With a warm-up of three bars the third is the first that may trade, for each symbol by itself."""
-    run = Run(symbols=["AAPL", "MSFT"], warmup=3)
-    for symbol in ("AAPL", "MSFT", "AAPL", "AAPL"):
-        run.bar(make_bar(100.0, symbol=symbol))
+    run = started(symbols=["AAPL", "MSFT"], warmup=3)
+    for minute, symbol in enumerate(("AAPL", "MSFT", "AAPL", "AAPL")):
+        run.market(make_bar(100.0, symbol=symbol, minute=minute))
     assert run.strategy.told == [("AAPL", ""), ("MSFT", ""), ("AAPL", ""), ("AAPL", "s:1")]  # type: ignore[attr-defined]
     assert run.strategy.buy("MSFT", 1) == ""
     assert [event.intent_id for event in run.log.events] == ["s:1"]
@@ -264,8 +208,8 @@ def test_nothing_is_asked_for_while_warming_up() -> None:
 @pytest.mark.parametrize("warmup", [0, 1])
 def test_a_warmup_of_one_bar_is_none(warmup: int) -> None:
     """The bar at hand counts, so a warm-up of one bar lets the first bar trade."""
-    run = Run(warmup=warmup)
-    run.bar(make_bar(100.0))
+    run = started(warmup=warmup)
+    run.market(make_bar(100.0))
     assert run.log.last(Signal).intent_id == "s:1"
 
 
@@ -279,22 +223,22 @@ def test_a_warmup_counts_bars_that_nothing_else_listens_to() -> None:
         def warmup_bars(self) -> int:
             return 2
 
-    run = Run(OnTimers)
+    run = started(OnTimers)
     assert run.strategy.market_events() == {EventType.BAR}
     for bar in make_bars([1.0, 2.0]):
-        run.bar(bar)
+        run.market(bar)
     assert run.strategy.buy("AAPL", 1) == "s:1"
 
 
 @pytest.mark.parametrize("event", [make_fill(Side.BUY, 1, 1), make_signal(Direction.LONG, strategy_id="other")])
-def test_only_its_own_requests_can_be_emitted(run: Run, event: Any) -> None:
+def test_only_its_own_requests_can_be_emitted(run: StrategyRun, event: Any) -> None:
     """Neither a fill nor another strategy's signal passes; nothing reaches execution but through risk."""
     with pytest.raises(StrategyError, match="may emit only its own signals"):
         run.strategy.context.emit(event)
     assert run.log.events == []
 
 
-def test_timers_are_scheduled_in_seconds(run: Run) -> None:
+def test_timers_are_scheduled_in_seconds(run: StrategyRun) -> None:
     """`set_timer` asks for a timer of the strategy's own, `cancel_timer` takes it back."""
     run.strategy.set_timer("tick", 1.5)
     assert run.timers.next_due == at(1) + 1_500_000_000
@@ -311,18 +255,18 @@ def test_only_overridden_market_data_is_asked_for() -> None:
     class Both(Recorder):
         def on_quote(self, quote: Quote) -> None: ...
 
-    assert Run().strategy.market_events() == {EventType.BAR}
-    assert Run(Both).strategy.market_events() == {EventType.BAR, EventType.QUOTE}
+    assert started().strategy.market_events() == {EventType.BAR}
+    assert started(Both).strategy.market_events() == {EventType.BAR, EventType.QUOTE}
 
 
 def test_it_wants_its_own_symbols_and_its_own_orders() -> None:
     """Market data is filtered by the declared symbols, everything else by the strategy's id."""
-    strategy = Run(symbols=["AAPL", "MSFT"]).strategy
+    strategy = started(symbols=["AAPL", "MSFT"]).strategy
     assert strategy.event_filter(EventType.BAR) == {"AAPL", "MSFT"}
     assert strategy.event_filter(EventType.ORDER_UPDATE) == {"s"}
 
 
-def test_prices_time_and_instruments_can_be_read(run: Run) -> None:
+def test_prices_time_and_instruments_can_be_read(run: StrategyRun) -> None:
     """The latest price, the run's time and the instrument are there to read."""
     for bar in make_bars([101.0, 102.0]):
         run.prices.update(bar)

@@ -1,7 +1,7 @@
 """Fakes and builders for testing strategies and components, without mocks or sleeps.
 
-`ManualClock` stands still until moved; `EventLog` is an `emit` that remembers; the `make_...` functions fill in
-what a test does not care about.
+`StrategyRun` drives one strategy by hand. `ManualClock` stands still until moved; `EventLog` is an `emit` that
+remembers; the `make_...` functions fill in what a test does not care about.
 """
 
 from tradingd.runtime.clock import ManualClock as ManualClock
@@ -14,10 +14,12 @@ from tradingd.testing.builders import make_quote as make_quote
 from tradingd.testing.builders import make_signal as make_signal
 from tradingd.testing.builders import make_trade as make_trade
 from tradingd.testing.log import EventLog as EventLog
+from tradingd.testing.strategy import StrategyRun as StrategyRun
 
 __all__ = [
     "EventLog",
     "ManualClock",
+    "StrategyRun",
     "at",
     "make_bar",
     "make_bars",
