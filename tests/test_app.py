@@ -102,6 +102,12 @@ def test_a_quoted_currency_is_valued_through_its_pair(tmp_path: Path) -> None:
     assert container.get("portfolio_manager").can_price("USD")
 
 
+def test_a_wrong_strategy_is_told_by_its_place(tmp_path: Path) -> None:
+    """Of several strategies the one with the mistake is named by its number in the configuration."""
+    with pytest.raises(ConfigError, match=r"\[\[strategies\]\] number 2: no strategy is called 'ma_crosover'"):
+        prepare(tmp_path, SAMPLE + STRATEGY + STRATEGY.replace("crossover", "crosover"))
+
+
 def test_a_strategy_without_symbols_is_refused(tmp_path: Path) -> None:
     """A strategy that asks for no market data would never do anything."""
     text = SAMPLE + '[[strategies]]\nname = "tests.test_app:Deaf"\n'

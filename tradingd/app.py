@@ -150,7 +150,12 @@ def make_strategies(container: Container) -> list[Strategy]:
             "(`tradingd strategies` lists what there is)"
         )
     factory: StrategyFactory = container.get("strategy_factory")
-    strategies = [factory.create(each.name, each.params, each.id or "") for each in wanted]
+    strategies = []
+    for number, each in enumerate(wanted, 1):
+        try:
+            strategies.append(factory.create(each.name, each.params, each.id or ""))
+        except ConfigError as error:
+            raise ConfigError(f"[[strategies]] number {number}: {error}") from error
     for strategy in strategies:
         if not strategy.symbols:
             raise ConfigError(

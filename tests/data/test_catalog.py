@@ -28,7 +28,7 @@ def test_empty_root(tmp_path: Path) -> None:
     """An empty catalog has no series and finds none."""
     catalog = Catalog(tmp_path)
     assert catalog.series() == ()
-    with pytest.raises(DataError, match=r"no series AAPL in .*, which has 0 symbols"):
+    with pytest.raises(DataError, match=r"no series AAPL in .*; it has none"):
         catalog.find("AAPL")
 
 

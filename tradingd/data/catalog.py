@@ -38,6 +38,7 @@ _DATASET_KEYS = ("kind", "interval", "calendar", "origin", "licence", "instrumen
 _SIDECAR_KEYS = ("symbol", *_DATASET_KEYS)
 _DATA_SUFFIXES = {".parquet", ".csv"}
 _NEAREST = 5
+_SHOWN = 12
 
 
 class _Metadata(msgspec.Struct, frozen=True):
@@ -112,7 +113,9 @@ class Catalog:
             return f"{symbol} cannot be read yet: {'; '.join(reasons)}"
         if nearest:
             return f"there is no series {symbol} in {self.root}; the nearest: {', '.join(nearest)}"
-        return f"there is no series {symbol} in {self.root}, which has {len(names)} symbols"
+        shown = sorted(names)[:_SHOWN]
+        more = f" and {len(names) - len(shown)} more" if len(names) > len(shown) else ""
+        return f"there is no series {symbol} in {self.root}; it has {', '.join(shown) or 'none'}{more}"
 
     def _read_folder(self, folder: Path) -> Iterator[SeriesSpec]:
         defaults = _read_toml(folder / DATASET_FILE, _DATASET_KEYS)
