@@ -55,8 +55,9 @@ class Timer(Event, frozen=True, gc=False):
 class Signal(Event, frozen=True, gc=False):
     """A strategy's wish for a position; risk decides the size.
 
-    `limit` asks for a limit order at that price instead of a market order. `stop` and `target` tell sizers where
-    the strategy means to get out; placing those exits is the strategy's own doing (an order request).
+    `limit` asks for a limit order at that price instead of a market order. `stop` and `target` record
+    where the strategy means to get out; nothing acts on them yet, and placing those exits is the strategy's own
+    doing (an order request).
     """
 
     type = EventType.SIGNAL
