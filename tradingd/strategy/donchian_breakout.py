@@ -40,8 +40,8 @@ class DonchianBreakout(Strategy):
     """Enter when the close leaves the channel of the bars before it; protect the position with a stop.
 
     Entry: a close above the highest high of the `entry_period` bars before it (unless `long_only` also: below
-    their lowest low). The signal carries a stop `atr_stop` average true ranges from the close, so that a sizer
-    can size by the distance. One signal a breakout: if it is denied or does not fill, the next one is sent only
+    their lowest low). The signal records a stop `atr_stop` average true ranges
+    from the close. One signal a breakout: if it is denied or does not fill, the next one is sent only
     after a close inside the channel. No signal while a position is held or an order of ours works.
 
     Protection: as soon as a fill has been booked, a reduce-only stop order for the whole position works at that
