@@ -87,17 +87,6 @@ def test_working_orders_are_canceled_at_a_stop() -> None:
     assert not {"NEW", "PREPARED", "SENDING", "OPEN", "CANCELING", "UNKNOWN"} & set(orders)
 
 
-def test_a_second_signal_forces() -> None:
-    """A second signal ends the run at once with exit code 130, even while a strategy blocks the stop."""
-    with daemon(*SLOW) as process:
-        wait_for(process, "run_state")
-        process.send_signal(signal.SIGINT)
-        process.send_signal(signal.SIGTERM)
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
-    assert process.returncode in {0, 130}  # 0 when the first one was through before the second came
-
-
 def test_a_slow_reader_gets_the_summary() -> None:
     """A reader that begins to read only when the run is over still gets the last line."""
     with daemon(*FAST) as process:

@@ -1,6 +1,8 @@
 """The daemon's life: states, critical failures, tasks beside it, stops."""
 
 import asyncio
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import structlog
 
 from tests.runtime.parts import REPO, Probe, loaded
 from tradingd.analytics.recorder import RunRecorder
+from tradingd.commands.run import exit_code
 from tradingd.domain.enums import OrderStatus, RunState
 from tradingd.domain.events import Event, EventType, OrderUpdate
 from tradingd.errors import ComponentError, UsageError
@@ -178,6 +181,27 @@ class _Observer:
 
     def observe(self, event: Any) -> None:
         self._callback(event)
+
+
+async def test_a_second_signal_forces() -> None:
+    """A stop that a task holds up ends at once at the second signal, names the task, and exits with 130."""
+    session = make_session("data.end=2013-03-01", stop_timeout_s=600.0)
+    held_up = asyncio.Event()
+
+    async def stubborn() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            held_up.set()
+            os.kill(os.getpid(), signal.SIGINT)
+            await asyncio.Event().wait()
+
+    session.attach("stubborn", stubborn)
+    summary = await session.run()
+    assert held_up.is_set()
+    assert (session.forced, session.stuck, summary.stop_reason) == (True, ("stubborn",), "SIGINT")
+    assert exit_code(session) == 130
 
 
 async def test_progress_is_told_in_a_snapshot() -> None:

@@ -103,6 +103,20 @@ def test_a_component_gets_only_the_symbols_it_wants(kind: Any) -> None:
     assert [name for name, _ in notes] == ["m", "all"]
 
 
+def test_a_changed_subscription_counts_after_rerouting() -> None:
+    """Routes are kept; `reroute` asks the components anew which symbols they want."""
+    notes: list[Any] = []
+    manager = make_manager(SyncEventManager)
+    probe = Probe(notes, "broker", symbols=frozenset({"AAPL"}))
+    manager.register_component("broker", probe, BAR)
+    manager.publish(make_bar(symbol="MSFT"))
+    probe._symbols = frozenset({"MSFT"})
+    manager.reroute()
+    manager.publish(make_bar(symbol="MSFT"))
+    manager.publish(make_bar(symbol="AAPL"))
+    assert notes == [("broker", "BAR")]
+
+
 @BOTH
 def test_clock_and_prices_move_before_anybody_sees_the_event(kind: Any) -> None:
     """While an event is handled the clock shows its time and the price board its price."""

@@ -34,7 +34,10 @@ class Broker(ABC):
         return None if self._subscribed is None else frozenset(self._subscribed)
 
     def subscribe(self, *symbols: str) -> None:
-        """Take the market data of `symbols`, and of those subscribed before, only."""
+        """Take the market data of `symbols`, and of those subscribed before, only.
+
+        During a run the event manager has to be told: `event_manager.reroute()`.
+        """
         self._subscribed = {*(self._subscribed or ()), *symbols}
         self._unsubscribed.difference_update(symbols)
 

@@ -23,7 +23,7 @@ from tradingd.runtime.container import Container
 from tradingd.runtime.daemon import END_OF_DATA, DaemonSession
 from tradingd.strategy.base import Strategy
 
-__all__ = ["run_backtest", "run_daemon"]
+__all__ = ["exit_code", "run_backtest", "run_daemon"]
 
 _NS = 1_000_000_000
 _FORCED = 130
@@ -110,7 +110,7 @@ def run_daemon(
         handle.close(patience_s)
     if panel:
         show_summary(summary, as_json=False)
-    code = _exit_code(session)
+    code = exit_code(session)
     if session.stuck:  # closing the loop would wait for them for ever
         sys.stdout.flush()
         os._exit(code or _FORCED)
@@ -139,7 +139,8 @@ def _is_terminal() -> bool:
     return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
 
-def _exit_code(session: DaemonSession) -> int:
+def exit_code(session: DaemonSession) -> int:
+    """What the process ends with: 0, the failure's own code (told on stderr), or 130 for a forced stop."""
     lost = session.recorder.failure if session.recorder is not None else None
     failure = session.failure or lost
     if failure is not None:

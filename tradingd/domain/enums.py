@@ -31,11 +31,6 @@ class Side(StrEnum):
     def __init__(self, value: str) -> None:
         self.sign = 1 if value == "BUY" else -1
 
-    @property
-    def opposite(self) -> "Side":
-        """The other side."""
-        return Side.SELL if self is Side.BUY else Side.BUY
-
 
 class Direction(StrEnum):
     """What a signal wants the strategy's position to become."""

@@ -187,7 +187,6 @@ class Order:
         "symbol",
         "tag",
         "time_in_force",
-        "ts_created",
         "venue",
     )
 
@@ -205,7 +204,6 @@ class Order:
         self.time_in_force: TimeInForce = approved.time_in_force
         self.reduce_only = approved.reduce_only
         self.tag = approved.tag
-        self.ts_created = approved.ts
         self.exchange_order_id = ""
         self.filled = ZERO
         self.reason = ""

@@ -68,11 +68,7 @@ class AsyncEventManager(EventManager):
         """Put an event into the queues of those that want it; never waits."""
         if event.type in MARKET_EVENTS:
             raise UsageError("the asynchronous event manager takes market events by `await publish(event)`")
-        key = getattr(event, event.route) if event.route else ""
-        targets = self._targets.get((event.type, key))
-        if targets is None:
-            targets = self._resolve(event.type, key)
-        for node, handler in targets:
+        for node, handler in self._targets_of(event):
             self._enqueue(node, handler, event)
         self._tell_observers(event)
 
@@ -143,10 +139,7 @@ class AsyncEventManager(EventManager):
         self._step += 1
         self.clock.advance_to(event.ts)
         self.prices.update(event)
-        stages = self._stages.get((event.type, event.symbol))
-        if stages is None:
-            stages = self._resolve_stages(event.type, event.symbol)
-        for targets in stages:
+        for targets in self._stages_of(event):
             for node, handler in targets:
                 self._enqueue(node, handler, event)
             await self.until_quiet()

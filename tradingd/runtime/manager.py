@@ -17,7 +17,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol, cast
 
-from tradingd.domain.events import Event, EventType, StrategyFaulted
+from tradingd.domain.events import Event, EventType, MarketEvent, StrategyFaulted
 from tradingd.domain.loading import explain
 from tradingd.domain.ports import Stage
 from tradingd.domain.prices import PriceBoard
@@ -218,6 +218,17 @@ class EventManager(ABC):
         """Give a new node its inbox."""
 
     # --- routing -------------------------------------------------------------------------------------------
+
+    def _targets_of(self, event: Event) -> tuple[Target, ...]:
+        """Who gets this event, from the cache of routes."""
+        key = getattr(event, event.route) if event.route else ""
+        targets = self._targets.get((event.type, key))
+        return self._resolve(event.type, key) if targets is None else targets
+
+    def _stages_of(self, event: MarketEvent) -> tuple[tuple[Target, ...], ...]:
+        """Who is offered this market event, stage by stage, from the cache of routes."""
+        stages = self._stages.get((event.type, event.symbol))
+        return self._resolve_stages(event.type, event.symbol) if stages is None else stages
 
     def _resolve(self, event_type: EventType, key: str) -> tuple[Target, ...]:
         """Who gets events of this type and routing key, in order of registration."""

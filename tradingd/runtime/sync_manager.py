@@ -49,11 +49,7 @@ class SyncEventManager(EventManager):
                 raise UsageError("a component cannot emit market events; they come from a feed")
             self.publish(event)  # type: ignore[arg-type]
             return
-        key = getattr(event, event.route) if event.route else ""
-        targets = self._targets.get((event.type, key))
-        if targets is None:
-            targets = self._resolve(event.type, key)
-        for node, handler in targets:
+        for node, handler in self._targets_of(event):
             self._enqueue(node, handler, event)
         self._tell_observers(event)
         if outside:
@@ -79,10 +75,7 @@ class SyncEventManager(EventManager):
         self._step += 1
         self.clock.advance_to(event.ts)
         self.prices.update(event)
-        stages = self._stages.get((event.type, event.symbol))
-        if stages is None:
-            stages = self._resolve_stages(event.type, event.symbol)
-        for targets in stages:
+        for targets in self._stages_of(event):
             if len(targets) == 1:
                 node, handler = targets[0]
                 node.queued = True

@@ -118,18 +118,34 @@ class SMA(Indicator):
             self._lo = nan
 
 
-class EMA(Indicator):
+class _MeanSeeded(Indicator):
+    """Begins with the plain mean of its first `period` inputs, as TA-Lib does."""
+
+    __slots__ = ("_seed",)
+
+    def __init__(self, period: int, warmup: int) -> None:
+        super().__init__(period, warmup)
+        self._seed = 0.0
+
+    def _warm_up(self, x: float) -> float | None:
+        self._seed += x
+        self._missing -= 1
+        if not self._missing:
+            self.value = self._seed / self.period
+        return self.value
+
+
+class EMA(_MeanSeeded):
     """The exponential moving average with weight 2 / (period + 1). Warm-up: `period` updates.
 
     The first value is the simple average of the first `period` observations, as in TA-Lib.
     """
 
-    __slots__ = ("_seed", "_weight")
+    __slots__ = ("_weight",)
 
     def __init__(self, period: int) -> None:
         super().__init__(period, period)
         self._weight = 2.0 / (period + 1)
-        self._seed = 0.0
 
     def update(self, x: float) -> float | None:
         """Take the next observation; returns the new value."""
@@ -140,13 +156,6 @@ class EMA(Indicator):
             return self._warm_up(x)
         self.value = value = value + self._weight * (x - value)
         return value
-
-    def _warm_up(self, x: float) -> float | None:
-        self._seed += x
-        self._missing -= 1
-        if not self._missing:
-            self.value = self._seed / self.period
-        return self.value
 
 
 class RSI(Indicator):
@@ -210,7 +219,7 @@ class RSI(Indicator):
         return self.value
 
 
-class ATR(Indicator):
+class ATR(_MeanSeeded):
     """The average true range, in the unit of the prices. Warm-up: `period` + 1 bars.
 
     Wilder (1978), section III: the true range of a bar reaches from its low to its high, extended to the
@@ -218,13 +227,12 @@ class ATR(Indicator):
     (value x (period - 1) + true range) / period.
     """
 
-    __slots__ = ("_close", "_kept", "_seed")
+    __slots__ = ("_close", "_kept")
 
     def __init__(self, period: int) -> None:
         super().__init__(period, period + 1)
         self._kept = period - 1
         self._close = 0.0
-        self._seed = 0.0
 
     def update(self, high: float, low: float, close: float) -> float | None:
         """Take the next bar; returns the new value."""
@@ -243,13 +251,6 @@ class ATR(Indicator):
             return self._warm_up(true_range)
         self.value = value = (value * self._kept + true_range) / self.period
         return value
-
-    def _warm_up(self, true_range: float) -> float | None:
-        self._seed += true_range
-        self._missing -= 1
-        if not self._missing:
-            self.value = self._seed / self.period
-        return self.value
 
 
 class RollingStd(Indicator):
