@@ -2,7 +2,7 @@ from decimal import Decimal
 from enum import Enum
 from inspect import isclass
 from types import UnionType
-from typing import Any, ClassVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 import pytest
@@ -23,11 +23,18 @@ def sample(hint: Any) -> Any:
         return (sample(kinds[0]),) if Ellipsis in kinds else tuple(sample(kind) for kind in kinds)
     if get_origin(hint) in {Union, UnionType}:
         return sample(next(kind for kind in get_args(hint) if kind is not type(None)))
-    if issubclass(hint, Enum):
+    if isclass(hint) and issubclass(hint, Enum):
         return list(hint)[-1]
-    if issubclass(hint, msgspec.Struct):
+    if isclass(hint) and issubclass(hint, msgspec.Struct):
         return make(hint)
-    return {int: 1_700_000_000_000_000_001, str: "text", float: 0.1, Decimal: LONG, bool: True}[hint]
+    return {
+        Literal["cancel", "market"]: "market",
+        int: 1_700_000_000_000_000_001,
+        str: "text",
+        float: 0.1,
+        Decimal: LONG,
+        bool: True,
+    }[hint]
 
 
 def make(kind: type[Any]) -> Any:

@@ -8,6 +8,7 @@ import pytest
 from tests.risk.desk import BUY, SELL, Desk, code
 from tradingd.domain.enums import HaltScope, HaltState, OrderStatus, OrderType, TimeInForce
 from tradingd.domain.events import ModifyRequest, OrderRequest
+from tradingd.domain.terms import OrderTerms, Trail
 from tradingd.risk.limits import (
     InstrumentFilters,
     MaxOrderQuantity,
@@ -43,10 +44,11 @@ def test_an_order_is_passed_on_as_it_was_asked_for() -> None:
         quantity=Decimal("2.5"),
         time_in_force=TimeInForce.IOC,
         tag="grid",
+        terms=OrderTerms(oco="exits"),
     )
     desk.risk.on_order_request(asked)
     passed = desk.orders[0]
-    for name in ("intent_id", "side", "quantity", "order_type", "limit_price", "time_in_force", "tag"):
+    for name in ("intent_id", "side", "quantity", "order_type", "limit_price", "time_in_force", "tag", "terms"):
         assert getattr(passed, name) == getattr(asked, name)
 
 
@@ -267,3 +269,36 @@ def test_while_entries_are_halted_an_entry_may_shrink_but_not_grow(total: int, *
     desk = working()
     desk.risk.halt(HaltScope.INSTRUMENT, "AAPL", HaltState.NO_NEW, "test")
     assert desk.modify("a", total).startswith("MODIFY_DENIED: HALTED") is denied
+
+
+@pytest.mark.parametrize(
+    ("changes", "wrong"),
+    [
+        ({"order_type": OrderType.TRAILING_STOP}, "a trail belongs to"),
+        ({"terms": OrderTerms(trail=Trail(Decimal(1)))}, "a trail belongs to"),
+        (
+            {"order_type": OrderType.TRAILING_STOP, "terms": OrderTerms(trail=Trail(Decimal(0)))},
+            "is not greater than 0",
+        ),
+        ({"time_in_force": TimeInForce.GTD}, "a moment of expiry belongs to"),
+        ({"terms": OrderTerms(expire_ts=2**62)}, "a moment of expiry belongs to"),
+        ({"time_in_force": TimeInForce.GTD, "terms": OrderTerms(expire_ts=1)}, "is not after now"),
+        ({"terms": OrderTerms(post_only=True)}, "cannot be post-only"),
+        (
+            {
+                "order_type": OrderType.LIMIT,
+                "limit_price": Decimal(100),
+                "time_in_force": TimeInForce.FOK,
+                "terms": OrderTerms(post_only=True),
+            },
+            "cannot be post-only",
+        ),
+    ],
+)
+def test_terms_that_contradict_the_order_are_denied(changes: dict[str, Any], wrong: str) -> None:
+    """What no venue could make sense of is told before it is sent."""
+    desk = Desk()
+    desk.risk.on_order_request(request(**changes))
+    denied = desk.denial("a")
+    assert (code(denied) in {"WRONG_TERMS", "INVALID_NUMBER"}, desk.orders) == (True, [])
+    assert wrong in denied

@@ -17,6 +17,7 @@ from tradingd.domain.events import (
     Signal,
     Timer,
 )
+from tradingd.domain.terms import Trail
 from tradingd.errors import MoneyError, StrategyError, UsageError
 from tradingd.strategy.base import Strategy, StrategyParams
 from tradingd.testing import StrategyRun, at, make_bar, make_bars, make_fill, make_signal
@@ -116,10 +117,34 @@ def test_a_sell_rounds_its_limit_up(run: StrategyRun) -> None:
     assert run.log.last(OrderRequest).limit_price == Decimal("100.01")
 
 
+@pytest.mark.parametrize(
+    ("prices", "kind"),
+    [
+        ({}, OrderType.MARKET),
+        ({"limit": "1"}, OrderType.LIMIT),
+        ({"stop": "1"}, OrderType.STOP),
+        ({"stop": "1", "limit": "2"}, OrderType.STOP_LIMIT),
+        ({"take_profit": "1"}, OrderType.TAKE_PROFIT),
+        ({"take_profit": "1", "limit": "2"}, OrderType.TAKE_PROFIT_LIMIT),
+        ({"trail": Trail(Decimal(2))}, OrderType.TRAILING_STOP),
+        ({"trail": Trail(Decimal(2)), "stop": "3"}, OrderType.TRAILING_STOP),
+    ],
+)
+def test_the_prices_of_an_order_decide_its_type(run: StrategyRun, prices: dict[str, Any], kind: OrderType) -> None:
+    """Each combination of prices that makes sense is one order type, with these prices and no others."""
+    run.strategy.buy("AAPL", 1, **prices)
+    request = run.log.last(OrderRequest)
+    assert request.order_type is kind
+    assert request.order_type.prices_fit(request.limit_price, request.stop_price)
+    assert request.terms.trail is prices.get("trail")
+
+
 def test_impossible_orders_raise_where_they_are_asked_for(run: StrategyRun) -> None:
     """Two prices, a float quantity or a NaN price raise in the strategy; nothing is sent."""
-    with pytest.raises(StrategyError, match="a limit or a stop price, not both"):
-        run.strategy.buy("AAPL", 1, limit=1.0, stop=2.0)
+    with pytest.raises(StrategyError, match="a stop or a take-profit price, not both"):
+        run.strategy.buy("AAPL", 1, take_profit=1.0, stop=2.0)
+    with pytest.raises(StrategyError, match="a trailing stop has no limit"):
+        run.strategy.buy("AAPL", 1, limit=1.0, trail=Trail(Decimal(1)))
     with pytest.raises(MoneyError, match=r"0\.5 is a float"):
         run.strategy.buy("AAPL", 0.5)
     with pytest.raises(MoneyError, match="nan"):

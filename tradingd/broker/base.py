@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from tradingd.domain.events import CancelOrder, EventType, MarketEvent, ModifyOrder, SubmitOrder
 from tradingd.domain.ports import Stage
+from tradingd.domain.venue import EVERYTHING, VenueCapabilities
 
 __all__ = ["Broker"]
 
@@ -27,6 +28,11 @@ class Broker(ABC):
         self.venue = venue
         self._subscribed: set[str] | None = None
         self._unsubscribed: set[str] = set()
+
+    @property
+    def capabilities(self) -> VenueCapabilities:
+        """What its venue can do of itself."""
+        return EVERYTHING
 
     @property
     def subscriptions(self) -> frozenset[str] | None:

@@ -21,11 +21,16 @@ from tradingd.domain.instrument import Instrument
 from tradingd.domain.money import ONE, ZERO, from_market, magnitude
 from tradingd.domain.ports import Clock, Emit, InstrumentLookup
 from tradingd.domain.prices import PriceBoard
+from tradingd.domain.terms import PLAIN
 
 __all__ = ["SimulatedBroker"]
 
 _IDS_REMEMBERED = 100_000
 """How many client order ids the exchange recognises as used, as real ones do for a while."""
+
+
+_TYPES = (OrderType.MARKET, OrderType.LIMIT, OrderType.STOP)
+_TIMES = (TimeInForce.GTC, TimeInForce.IOC)
 
 
 class _Working:
@@ -186,13 +191,14 @@ class SimulatedBroker(Broker):
 
     def _refusal(self, order: SubmitOrder) -> str:
         """Why an exchange would refuse the order; empty when it would take it."""
+        return _unsupported(order) or self._own_refusal(order)
+
+    def _own_refusal(self, order: SubmitOrder) -> str:
         if not self.takes(order.symbol) or order.symbol not in self._instruments:
             return f"UNKNOWN_SYMBOL: {order.symbol} is not traded at {self.venue}"
         if order.order_id in self._used_ids or order.order_id in self._symbol_of:
             return f"DUPLICATE_ORDER_ID: {order.order_id} has been used"
-        expected = {OrderType.LIMIT: (True, False), OrderType.STOP: (False, True)}
-        given = (order.limit_price is not None, order.stop_price is not None)
-        if given != expected.get(order.order_type, (False, False)):
+        if not order.order_type.prices_fit(order.limit_price, order.stop_price):
             return f"WRONG_PRICE: a {order.order_type} order cannot have these prices"
         instrument = self._instruments[order.symbol]
         price = order.limit_price if order.limit_price is not None else order.stop_price
@@ -344,6 +350,12 @@ class SimulatedBroker(Broker):
 
     def _report(self, order_id: str, kind: ReportKind, *, exchange_order_id: str = "", reason: str = "") -> None:
         self._emit(BrokerReport(self._clock.now(), self.venue, order_id, kind, exchange_order_id, reason))
+
+
+def _unsupported(order: SubmitOrder) -> str:
+    if order.order_type not in _TYPES or order.time_in_force not in _TIMES or order.terms is not PLAIN:
+        return f"UNSUPPORTED: there is no such {order.order_type} {order.time_in_force} order here"
+    return ""
 
 
 def _by_phase(matched: tuple[Match, _Working, MarketEvent]) -> int:

@@ -55,12 +55,39 @@ class Direction(StrEnum):
 
 
 class OrderType(StrEnum):
-    """How an order wants to trade."""
+    """How an order wants to trade.
+
+    A conditional order sleeps until the market touches its trigger (`stop_price`) and becomes a market or a limit
+    order then. A stop triggers when the market moves against its own side (a sell below, a buy above the market),
+    a take-profit when it moves in favour of it (a sell above, a buy below).
+    """
 
     MARKET = "MARKET"
     LIMIT = "LIMIT"
     STOP = "STOP"
     """Becomes a market order once the stop price is touched."""
+    STOP_LIMIT = "STOP_LIMIT"
+    """Becomes a limit order once the stop price is touched."""
+    TAKE_PROFIT = "TAKE_PROFIT"
+    """Becomes a market order once the price is touched from the other side than a stop's (market if touched)."""
+    TAKE_PROFIT_LIMIT = "TAKE_PROFIT_LIMIT"
+    """Becomes a limit order once the price is touched from the other side than a stop's (limit if touched)."""
+    TRAILING_STOP = "TRAILING_STOP"
+    """A stop whose price follows the market at a distance (`Trail`), towards it only."""
+
+    has_limit: bool
+    """Whether it has a limit price."""
+    is_conditional: bool
+    """Whether it sleeps until its stop price is touched."""
+
+    def __init__(self, value: str) -> None:
+        self.has_limit = value in {"LIMIT", "STOP_LIMIT", "TAKE_PROFIT_LIMIT"}
+        self.is_conditional = value not in {"MARKET", "LIMIT"}
+
+    def prices_fit(self, limit_price: object, stop_price: object) -> bool:
+        """Whether an order of this type has just these prices; a trailing stop may leave its first one open."""
+        wants_stop = self.is_conditional and (self is not OrderType.TRAILING_STOP or stop_price is not None)
+        return (limit_price is not None, stop_price is not None) == (self.has_limit, wants_stop)
 
 
 class TimeInForce(StrEnum):
@@ -68,8 +95,14 @@ class TimeInForce(StrEnum):
 
     GTC = "GTC"
     """Until filled or canceled."""
+    DAY = "DAY"
+    """Until the end of the (UTC) day on which it can first trade."""
+    GTD = "GTD"
+    """Until the moment in `OrderTerms.expire_ts`."""
     IOC = "IOC"
     """What does not fill at the first opportunity is canceled."""
+    FOK = "FOK"
+    """Fills in full at the first opportunity, or not at all."""
 
 
 class Liquidity(StrEnum):

@@ -186,6 +186,7 @@ class Order:
         "strategy_id",
         "symbol",
         "tag",
+        "terms",
         "time_in_force",
         "venue",
     )
@@ -204,6 +205,7 @@ class Order:
         self.time_in_force: TimeInForce = approved.time_in_force
         self.reduce_only = approved.reduce_only
         self.tag = approved.tag
+        self.terms = approved.terms
         self.exchange_order_id = ""
         self.filled = ZERO
         self.reason = ""

@@ -138,6 +138,7 @@ class ExecutionEngine:
                 owned.stop_price,
                 owned.time_in_force,
                 owned.reduce_only,
+                owned.terms,
             )
         )
         return owned.order_id

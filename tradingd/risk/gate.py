@@ -154,6 +154,7 @@ class Gate:
                 time_in_force,
                 proposal.reduce_only,
                 tag,
+                proposal.terms,
             )
         )
 

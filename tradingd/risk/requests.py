@@ -7,19 +7,13 @@ import msgspec
 from tradingd.domain.enums import OrderStatus, OrderType, Side, TimeInForce
 from tradingd.domain.events import ModifyCommand, ModifyRequest, OrderRequest, OrderUpdate
 from tradingd.domain.money import sub
+from tradingd.domain.terms import PLAIN
 from tradingd.risk.exposure import Reservation
 from tradingd.risk.gate import Gate
 from tradingd.risk.limits.base import Denied, Proposal
 from tradingd.risk.reservations import Change
 
 __all__ = ["RequestDesk"]
-
-_PRICES = {
-    OrderType.MARKET: (False, False),
-    OrderType.LIMIT: (True, False),
-    OrderType.STOP: (False, True),
-}
-"""Which of limit price and stop price an order of each type has."""
 
 
 class RequestDesk:
@@ -70,10 +64,9 @@ class RequestDesk:
         vague = _vague(request.side, request.order_type, request.time_in_force)
         if vague is not None:
             return vague
-        given = (request.limit_price is not None, request.stop_price is not None)
-        if given != _PRICES[request.order_type]:
+        if not request.order_type.prices_fit(request.limit_price, request.stop_price):
             return Denied("WRONG_PRICE", f"a {request.order_type} order cannot have these prices")
-        return _invalid(request.quantity, request.limit_price, request.stop_price)
+        return _invalid(request.quantity, request.limit_price, request.stop_price) or _terms_problem(request)
 
     def _proposed(self, request: OrderRequest) -> Proposal:
         return Proposal(
@@ -89,6 +82,7 @@ class RequestDesk:
             stop_price=request.stop_price,
             reduce_only=request.reduce_only,
             reduces=self._book.reduces(request.symbol, request.side, request.quantity),
+            terms=request.terms,
         )
 
     def _changed(self, reservation: Reservation, change: Change) -> Proposal:
@@ -145,12 +139,36 @@ def _invalid(*numbers: object) -> Denied | None:
     return None
 
 
+def _terms_problem(request: OrderRequest) -> Denied | None:
+    """What contradicts itself in the terms of an order."""
+    terms, kind, tif = request.terms, request.order_type, request.time_in_force
+    if terms is PLAIN and kind is not OrderType.TRAILING_STOP and tif is not TimeInForce.GTD:
+        return None  # nearly all orders
+    problem = ""
+    if (kind is OrderType.TRAILING_STOP) != (terms.trail is not None):
+        problem = f"a trail belongs to a TRAILING_STOP and to nothing else, this is a {kind}"
+    elif (tif is TimeInForce.GTD) != (terms.expire_ts > 0):
+        problem = f"a moment of expiry belongs to GTD and to nothing else, this is {tif}"
+    elif tif is TimeInForce.GTD and terms.expire_ts <= request.ts:
+        problem = f"its expiry {terms.expire_ts} ns is not after now, {request.ts} ns"
+    elif terms.post_only and (not kind.has_limit or tif in _AT_ONCE):
+        problem = f"a {kind} {tif} order cannot be post-only: it may not rest in the book"
+    if problem:
+        return Denied("WRONG_TERMS", problem)
+    return None if terms.trail is None else _invalid(terms.trail.offset)
+
+
+_AT_ONCE = (TimeInForce.IOC, TimeInForce.FOK)
+
+
 def _change_problem(reservation: Reservation, change: Change) -> Denied | None:
     """What makes a change impossible."""
     if reservation.latest is None:
         return Denied("NOT_SENT", "execution has not told of the order yet")
-    has_limit, has_stop = _PRICES[reservation.order_type]
-    if (change.limit_price is not None and not has_limit) or (change.stop_price is not None and not has_stop):
+    kind = reservation.order_type
+    if (change.limit_price is not None and not kind.has_limit) or (
+        change.stop_price is not None and not kind.is_conditional
+    ):
         return Denied("WRONG_PRICE", f"a {reservation.order_type} order has no such price")
     invalid = _invalid(*change)
     if invalid is not None:

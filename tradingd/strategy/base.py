@@ -25,6 +25,7 @@ from tradingd.domain.events import (
 from tradingd.domain.instrument import Instrument
 from tradingd.domain.money import DecimalLike, PriceLike, from_market, to_decimal
 from tradingd.domain.ports import Stage
+from tradingd.domain.terms import PLAIN, AlgoSpec, OrderTerms, Requote, Trail
 from tradingd.errors import StrategyError
 from tradingd.strategy.context import PositionView, StrategyContext
 
@@ -190,29 +191,41 @@ class Strategy:
         *,
         limit: PriceLike | None = None,
         stop: PriceLike | None = None,
+        take_profit: PriceLike | None = None,
+        trail: Trail | None = None,
         reduce_only: bool = False,
+        post_only: bool = False,
         time_in_force: TimeInForce = TimeInForce.GTC,
+        expire_ts: int = 0,
+        oco: str = "",
+        parent: str = "",
+        requote: Requote | None = None,
+        algo: AlgoSpec | None = None,
         tag: str = "",
     ) -> str:
-        """Request an order: market, limit (`limit` given) or stop (`stop` given).
+        """Request an order; its prices decide its type.
+
+        None: market. `limit`: limit. `stop`: stop; with `limit` as well, stop-limit. `take_profit`: the trigger of
+        a take-profit; with `limit` as well, take-profit-limit. `trail`: trailing stop, which begins at `stop`
+        where that is given, else at its distance from the latest price.
 
         Prices given as floats are put on the instrument's tick, never for worse; a quantity is text, int or
-        Decimal. Returns the intent id that `cancel` and `modify` take ("" while warming up). Risk may deny the
-        order; `on_order` tells.
+        Decimal. `expire_ts` (nanoseconds UTC) is for GTD. For `oco`, `parent`, `requote` and `algo` see
+        `tradingd.domain.terms.OrderTerms`. Returns the intent id that `cancel` and `modify` take ("" while warming
+        up). Risk may deny the order; `on_order` tells.
 
         Raises:
             MoneyError: a quantity or price is no finite number, or the quantity is a float.
-            StrategyError: both `limit` and `stop` are given, or `side` is no Side.
+            StrategyError: prices are given that no order type has together, or `side` is no Side.
 
         """
-        if limit is not None and stop is not None:
-            raise StrategyError("an order has a limit or a stop price, not both")
         if type(side) is not Side:
             raise StrategyError(f"{side!r} is no side; use Side.BUY or Side.SELL (or buy() and sell())")
+        kind = _order_type(limit, stop, take_profit, trail)
         if symbol in self._bars_missing:
             return ""
+        special = post_only or expire_ts or oco or parent or trail or requote or algo
         intent_id = self.context.next_intent_id()
-        kind = OrderType.LIMIT if limit is not None else OrderType.STOP if stop is not None else OrderType.MARKET
         self.context.emit(
             OrderRequest(
                 self.context.now,
@@ -223,10 +236,21 @@ class Strategy:
                 to_decimal(quantity),
                 kind,
                 self._on_tick(symbol, side, limit),
-                self._on_tick(symbol, side, stop),
+                self._on_tick(symbol, side, stop if take_profit is None else take_profit),
                 time_in_force,
                 reduce_only,
                 tag,
+                OrderTerms(
+                    post_only=post_only,
+                    expire_ts=expire_ts,
+                    trail=trail,
+                    oco=oco,
+                    parent=parent,
+                    requote=requote,
+                    algo=algo,
+                )
+                if special
+                else PLAIN,
             )
         )
         return intent_id
@@ -364,6 +388,25 @@ class Strategy:
             return None
         exact = from_market(price) if isinstance(price, float) else to_decimal(price)
         return self.context.instrument(symbol).round_price(exact, side)
+
+
+def _order_type(
+    limit: PriceLike | None, stop: PriceLike | None, take_profit: PriceLike | None, trail: Trail | None
+) -> OrderType:
+    """The type of order that has these prices."""
+    if trail is not None:
+        if limit is not None or take_profit is not None:
+            raise StrategyError("a trailing stop has no limit and no take-profit price")
+        return OrderType.TRAILING_STOP
+    if stop is not None and take_profit is not None:
+        raise StrategyError(
+            "an order has a stop or a take-profit price, not both; two orders with the same `oco` do"
+        )
+    if stop is not None:
+        return OrderType.STOP if limit is None else OrderType.STOP_LIMIT
+    if take_profit is not None:
+        return OrderType.TAKE_PROFIT if limit is None else OrderType.TAKE_PROFIT_LIMIT
+    return OrderType.MARKET if limit is None else OrderType.LIMIT
 
 
 _MARKET_HANDLERS = {

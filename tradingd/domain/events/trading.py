@@ -16,6 +16,7 @@ from tradingd.domain.enums import (
     TimeInForce,
 )
 from tradingd.domain.events.base import Event, EventType
+from tradingd.domain.terms import PLAIN, OrderTerms
 
 __all__ = [
     "ApprovedOrder",
@@ -92,6 +93,7 @@ class OrderRequest(Event, frozen=True, gc=False):
     time_in_force: TimeInForce = TimeInForce.GTC
     reduce_only: bool = False
     tag: str = ""
+    terms: OrderTerms = PLAIN
 
 
 class CancelRequest(Event, frozen=True, gc=False):
@@ -138,6 +140,7 @@ class ApprovedOrder(Event, frozen=True, gc=False):
     time_in_force: TimeInForce
     reduce_only: bool
     tag: str = ""
+    terms: OrderTerms = PLAIN
 
 
 class CancelCommand(Event, frozen=True, gc=False):
@@ -176,6 +179,7 @@ class SubmitOrder(Event, frozen=True, gc=False):
     stop_price: Decimal | None = None
     time_in_force: TimeInForce = TimeInForce.GTC
     reduce_only: bool = False
+    terms: OrderTerms = PLAIN
 
 
 class CancelOrder(Event, frozen=True, gc=False):

@@ -10,6 +10,7 @@ from tradingd.domain.instrument import Instrument
 from tradingd.domain.money import ONE, ZERO
 from tradingd.domain.ports import PortfolioView
 from tradingd.domain.prices import PriceBoard
+from tradingd.domain.terms import PLAIN, OrderTerms
 from tradingd.risk.exposure import ExposureBook
 
 __all__ = ["Denied", "HaltOrder", "Limit", "Monitor", "Proposal", "RiskContext"]
@@ -60,6 +61,7 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     """Of a change: it leaves the order's prices as they are."""
     eases: bool = False
     """Of a change: it only makes the order smaller."""
+    terms: OrderTerms = PLAIN
 
     @property
     def symbol(self) -> str:
