@@ -1,7 +1,7 @@
 """A simulated exchange: fills orders on bars, quotes, trades or books, and refuses as an exchange would."""
 
+from collections.abc import Container
 from decimal import Decimal
-from math import inf
 from typing import Literal
 
 from tradingd.broker.account import AccountType, SimulatedAccount
@@ -246,10 +246,14 @@ class SimulatedBroker(Broker):
 
     def _mark(self, symbol: str) -> Decimal | None:
         """The latest price; None before the first and while there is none (an empty book)."""
-        price = self._prices.price(symbol)
-        return from_market(price) if price is not None and 0 < price < inf else None
+        price = self._prices.exact(symbol)
+        return price if price is not None and price > 0 else None
 
     # --- market data ---------------------------------------------------------------------------------------
+
+    def market_interest(self) -> Container[str] | None:
+        """The symbols with working orders, a live view; all symbols where it keeps the prices itself."""
+        return None if self._own_prices else self._working
 
     def on_market_data(self, data: MarketEvent) -> None:
         """Match the working orders of the event's symbol, in the order that is worst for us."""

@@ -1,6 +1,10 @@
 """The latest market event per symbol: one writer (market data), many readers."""
 
+from decimal import Decimal
+from math import isfinite
+
 from tradingd.domain.events import Book, MarketEvent
+from tradingd.domain.money import from_market
 
 __all__ = ["PriceBoard"]
 
@@ -12,10 +16,11 @@ class PriceBoard:
     these are market prices; whoever moves money by one takes it through `from_market`.
     """
 
-    __slots__ = ("latest",)
+    __slots__ = ("_exact", "latest")
 
     def __init__(self) -> None:
         self.latest: dict[str, MarketEvent] = {}
+        self._exact: dict[str, tuple[MarketEvent, Decimal | None]] = {}
 
     def update(self, event: MarketEvent) -> None:
         """Take a market event as its symbol's latest; an empty book says no price, so the last one ages on."""
@@ -26,6 +31,22 @@ class PriceBoard:
         """The latest price of `symbol`, or None before its first event."""
         event = self.latest.get(symbol)
         return None if event is None else event.price
+
+    def exact(self, symbol: str) -> Decimal | None:
+        """The latest price of `symbol` as a Decimal; None before its first event and when it is no finite number.
+
+        Made once an event, however many ask for it.
+        """
+        event = self.latest.get(symbol)
+        if event is None:
+            return None
+        cached = self._exact.get(symbol)
+        if cached is not None and cached[0] is event:
+            return cached[1]
+        price = event.price
+        exact = from_market(price) if isfinite(price) else None
+        self._exact[symbol] = (event, exact)
+        return exact
 
     def time(self, symbol: str) -> int | None:
         """When that price was made (nanoseconds UTC), or None before the first event."""

@@ -1,6 +1,6 @@
 """The portfolio: sole owner of positions and cash."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -76,6 +76,10 @@ class PortfolioManager:
             (EventType.BAR, EventType.QUOTE, EventType.TRADE, EventType.BOOK), self.on_market_data
         )
         return {EventType.FILL: self.on_fill, **market}
+
+    def market_interest(self) -> Container[str]:
+        """The symbols whose prices count in equity at this moment: a live view."""
+        return self._valuation.marked
 
     def on_market_data(self, event: MarketEvent) -> None:
         """Mark what depends on the event's symbol; the price itself comes from the price board."""

@@ -1,11 +1,10 @@
 """What assets and contracts are worth in the account's currency, kept up to date in O(1) per event."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
-from math import isfinite
 
 from tradingd.domain.instrument import Instrument
-from tradingd.domain.money import ONE, ZERO, add, divide, from_market, mul, sub, worth
+from tradingd.domain.money import ONE, ZERO, add, divide, mul, sub, worth
 from tradingd.domain.prices import PriceBoard
 from tradingd.errors import AccountingError, MoneyError
 
@@ -13,15 +12,21 @@ __all__ = ["Valuation"]
 
 
 class _Line:
-    """One line of the books: how to value it, what it was last worth, and which symbols' prices it hangs on."""
+    """One line of the books: how to value it, what it was last worth, and which symbols' prices it hangs on.
 
-    __slots__ = ("asset", "contract", "symbols", "value", "worth")
+    `balance` is of an asset; a contract has a `profit` by price instead.
+    """
+
+    __slots__ = ("asset", "balance", "contract", "direct", "profit", "symbols", "worth")
 
     def __init__(self, asset: str, contract: str) -> None:
         self.asset = asset
         self.contract = contract
-        self.value: Callable[[], Decimal] = lambda: ZERO
+        self.balance = ZERO
+        self.profit: Callable[[Decimal], Decimal] | None = None
         self.symbols: tuple[str, ...] = ()
+        self.direct = ""
+        """The one symbol whose plain price is the asset's rate; empty where it takes more than that."""
         self.worth = ZERO
 
 
@@ -50,6 +55,11 @@ class Valuation:
         self._dirty: dict[str, None] = {}
         self._total = ZERO
 
+    @property
+    def marked(self) -> Mapping[str, object]:
+        """The symbols whose prices count at this moment: a live view."""
+        return self._lines_of_symbol
+
     # --- prices ------------------------------------------------------------------------------------------
 
     def learn(self, instrument: Instrument) -> None:
@@ -67,10 +77,9 @@ class Valuation:
 
     def price(self, symbol: str) -> Decimal | None:
         """The mark of `symbol`: its latest market price, else its last trade's; None when that is no number."""
-        latest = self._prices.price(symbol)
-        if latest is None:
-            return self._last_trade.get(symbol)
-        return from_market(latest) if isfinite(latest) else None
+        if symbol in self._prices.latest:
+            return self._prices.exact(symbol)
+        return self._last_trade.get(symbol)
 
     def can_price(self, asset: str) -> bool:
         """Whether the learned instruments lead from `asset` to the account's currency."""
@@ -136,10 +145,12 @@ class Valuation:
 
     def set_asset(self, asset: str, balance: Decimal) -> None:
         """Value `asset` at `balance` from now on."""
-        if balance:
-            self._set_line(asset, _Line(asset, ""), lambda: worth(balance, self.rate(asset)))
-        else:
+        if not balance:
             self._drop_line(asset)
+            return
+        line = self._line(asset, asset, "")
+        line.balance = balance
+        self._value(asset, line)
 
     def set_contract(self, symbol: str, settle: str, profit: Callable[[Decimal], Decimal] | None) -> None:
         """Value an open contract by its unrealised `profit(mark)`; None closes it."""
@@ -147,8 +158,9 @@ class Valuation:
         if profit is None:
             self._drop_line(name)
         else:
-            line = _Line(settle, symbol)
-            self._set_line(name, line, lambda: self._contract_value(symbol, settle, profit))
+            line = self._line(name, settle, symbol)
+            line.profit = profit
+            self._value(name, line)
 
     def touch(self, symbol: str) -> None:
         """`symbol` has a new price: its lines are valued anew when the total is next asked for."""
@@ -169,31 +181,42 @@ class Valuation:
                 for name, line in self._lines_of_symbol.get(symbol, {}).items():
                     self._value(name, line)
             self._dirty.clear()
+        if self._unpriced:
+            self._complain()
+        return self._total
+
+    def _complain(self) -> None:
         for name in tuple(self._unpriced):
             self._value(name, self._lines[name])
             if name in self._unpriced:
                 raise self._unpriced[name]
-        return self._total
 
-    def _contract_value(self, symbol: str, settle: str, profit: Callable[[Decimal], Decimal]) -> Decimal:
-        price = self.price(symbol)
+    def _worth(self, line: _Line) -> Decimal:
+        """What a line is worth now; raises AccountingError when nothing tells."""
+        if line.direct:
+            price = self.price(line.direct)
+            if price is not None:
+                return worth(line.balance, price)
+        if line.profit is None:
+            return worth(line.balance, self.rate(line.asset))
+        price = self.price(line.contract)
         if price is None:
-            raise AccountingError(f"{symbol} has no price: add it to the market data")
-        return worth(profit(price), self.rate(settle))
+            raise AccountingError(f"{line.contract} has no price: add it to the market data")
+        return worth(line.profit(price), self.rate(line.asset))
 
     def _symbols_of(self, line: _Line) -> tuple[str, ...]:
         route = tuple(instrument.symbol for instrument in self._routes.get(line.asset, ()))
         return (line.contract, *route) if line.contract else route
 
-    def _set_line(self, name: str, fresh: _Line, value: Callable[[], Decimal]) -> None:
+    def _line(self, name: str, asset: str, contract: str) -> _Line:
+        """The line called `name`, made if it is not there yet."""
         if self._routes_outdated:
             self._find_routes()
         line = self._lines.get(name)
         if line is None:
-            line = self._lines[name] = fresh
+            line = self._lines[name] = _Line(asset, contract)
             self._link(name, line, self._symbols_of(line))
-        line.value = value
-        self._value(name, line)
+        return line
 
     def _drop_line(self, name: str) -> None:
         line = self._lines.pop(name, None)
@@ -210,18 +233,28 @@ class Valuation:
             if not lines:
                 del self._lines_of_symbol[symbol]
         line.symbols = symbols
+        line.direct = self._direct(line)
         for symbol in symbols:
             self._lines_of_symbol.setdefault(symbol, {})[name] = line
 
+    def _direct(self, line: _Line) -> str:
+        """The symbol whose price is the rate of an asset's line; empty where the rate takes more than that."""
+        route = self._routes.get(line.asset, ())
+        if line.contract or len(route) != 1 or not line.symbols:
+            return ""
+        step = route[0]
+        return step.symbol if step.base != self.currency and step.multiplier == ONE else ""
+
     def _value(self, name: str, line: _Line) -> None:
         try:
-            value = line.value()
+            value = self._worth(line)
         except AccountingError as error:
             value = self._leave_out(name, error)
         except MoneyError as error:
             value = self._leave_out(name, AccountingError(str(error)))
         else:
-            self._unpriced.pop(name, None)
+            if self._unpriced:
+                self._unpriced.pop(name, None)
         self._total = add(self._total, sub(value, line.worth))
         line.worth = value
 

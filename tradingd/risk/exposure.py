@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from math import isfinite
 from typing import Protocol
 
 from tradingd.domain.enums import Side
 from tradingd.domain.instrument import Instrument
-from tradingd.domain.money import ZERO, add, from_market, magnitude, neg, sub, worth
+from tradingd.domain.money import ZERO, add, magnitude, neg, sub, worth
 from tradingd.domain.ports import InstrumentLookup, PortfolioView
 from tradingd.domain.prices import PriceBoard
 from tradingd.risk.reservations import Reservation, ReservationBook
@@ -85,8 +84,8 @@ class ExposureBook(ReservationBook):
 
     def price(self, symbol: str) -> Decimal | None:
         """The latest market price; None before the first, and where there is none above 0."""
-        latest = self._prices.price(symbol)
-        return None if latest is None or not isfinite(latest) or latest <= 0 else from_market(latest)
+        latest = self._prices.exact(symbol)
+        return latest if latest is not None and latest > 0 else None
 
     def value(self, instrument: Instrument, quantity: Decimal, price: Decimal) -> Decimal:
         """The notional of a quantity in the account's currency.

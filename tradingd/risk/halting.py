@@ -62,7 +62,7 @@ class Halting:
 
     def enforce(self) -> None:
         """Do what the halts in force demand and is not done yet."""
-        if not self._board.in_force:
+        if not self._board:
             return
         for reservation, halt in tuple(self._unwanted()):
             self._gate.cancel(reservation, f"halt: {halt.reason}")

@@ -29,6 +29,13 @@ class HaltBoard:
     def __init__(self) -> None:
         self._halts: dict[tuple[HaltScope, str], Halt] = {}
 
+    def __bool__(self) -> bool:
+        return bool(self._halts)
+
+    def __contains__(self, symbol: object) -> bool:
+        """Whether market events of `symbol` may lead to what a halt demands: all may, while one is in force."""
+        return bool(self._halts)
+
     @property
     def in_force(self) -> tuple[Halt, ...]:
         """All halts above TRADING."""

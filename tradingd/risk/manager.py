@@ -1,6 +1,6 @@
 """The risk gate: nothing reaches execution by another way."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any, ClassVar, cast
 
 import msgspec
@@ -93,6 +93,8 @@ class RiskManager:
             emit=emit or _nowhere,
         )
         self._sizing = SignalSizing(position_sizer, portfolio, allow_short=allow_short)
+        self._context = self._gate.context
+        self._halts = self._gate.halts
         self._signals = SignalDesk(self._gate, self._sizing)
         self._requests = RequestDesk(self._gate)
         self._halting = Halting(self._gate, self._sizing, self._signals)
@@ -224,26 +226,33 @@ class RiskManager:
         self._gate.advance(fault.ts)
         self.halt(HaltScope.STRATEGY, fault.strategy_id, HaltState.REDUCE_ONLY, f"FAULTED: {fault.error}")
 
+    def market_interest(self) -> Container[str] | None:
+        """All symbols where a limit watches or the sizer follows bars, else none but while a halt is in force."""
+        return None if self._monitors or self._bar_sizer is not None else self.halts
+
     def on_market_data(self, event: MarketEvent) -> None:
         """Let the sizer and the watching limits see the market; do what halts still demand."""
-        self._gate.advance(event.ts)
-        if self._bar_sizer is not None and isinstance(event, Bar):
+        context = self._context
+        if event.ts > context.now:  # noqa: PLR1730 - at every event, and a call of max() costs five times this
+            context.now = event.ts
+        if self._bar_sizer is not None and type(event) is Bar:
             self._bar_sizer.on_bar(event)
         for monitor in self._monitors:
             try:
-                demand = monitor.watch(self._gate.context)
+                demand = monitor.watch(context)
             except (AccountingError, MoneyError):
                 continue  # equity cannot be told; until it can, the same limit's `check` denies entries
             if demand is not None:
                 self.halt(HaltScope.ACCOUNT, ACCOUNT_KEY, demand.state, demand.reason)
-        self._halting.enforce()
+        if self._halts:
+            self._halting.enforce()
 
     def _after(self, released: Reservation | None) -> None:
         """An order is over: go on with what waited for it."""
         if released is None or self.book.working(released.symbol, released.strategy_id):
             return
         self._signals.on_cleared(released.strategy_id, released.symbol)
-        if self.halts.in_force:
+        if self._halts:
             self._halting.flatten()
 
     # --- halts ---------------------------------------------------------------------------------------------

@@ -139,10 +139,13 @@ class AsyncEventManager(EventManager):
         self._step += 1
         self.clock.advance_to(event.ts)
         self.prices.update(event)
-        for targets in self._stages_of(event):
-            for node, handler in targets:
-                self._enqueue(node, handler, event)
-            await self.until_quiet()
+        symbol = event.symbol
+        for offers in self._stages_of(event):
+            for interest, node, handler in offers:
+                if interest is None or symbol in interest:
+                    self._enqueue(node, handler, event)
+            if self._pending:
+                await self._quiet.wait()
         self.market_events += 1
         self._tell_observers(event)
 

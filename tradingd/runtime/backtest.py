@@ -38,10 +38,7 @@ class BacktestSession(Session):
         try:
             with self._graceful_interrupt():
                 driver.start()
-                for event in self.data.stream():
-                    driver.publish(event)
-                    if self._interrupted:
-                        break
+                driver.run(self.data.stream())
                 self.execution.refuse_new("STOPPING")
                 self.execution.cancel_all("STOPPING")
                 driver.stop()
@@ -57,7 +54,7 @@ class BacktestSession(Session):
         def stop(number: int, _frame: FrameType | None) -> None:
             if self._interrupted:
                 raise KeyboardInterrupt
-            self._interrupted = True
+            self._interrupted = self._driver.stopping = True
             os.write(2, b"stopping after the event at hand; Ctrl-C again stops at once\n")
             del number
 

@@ -14,7 +14,7 @@ import inspect
 import sys
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import Any, Protocol, cast
 
 from tradingd.domain.events import Event, EventType, MarketEvent, StrategyFaulted
@@ -41,7 +41,9 @@ class Component(Protocol):
     Optional members: `handlers()` (which method takes which event type), `required_events` (subscribed to
     whatever the registration lists), `stage` (when it is offered market events; STRATEGY unless told),
     `isolated` (a fault stops only this component), `event_filter(event_type)` (the symbols, strategy ids or
-    venues it wants), `on_start()` and `on_stop()`.
+    venues it wants), `market_interest()` (a live container of the symbols whose market events it has a use for at
+    this moment: it is asked at every event, which spares a component those it would do nothing about; None for
+    all), `on_start()` and `on_stop()`.
     """
 
 
@@ -91,8 +93,17 @@ class Node:
         choose = getattr(self.component, "event_filter", None)
         return None if choose is None else cast("frozenset[str] | None", choose(event_type))
 
+    def interest(self) -> Container[str] | None:
+        """The live container of symbols whose market events it has a use for; None for all."""
+        choose = getattr(self.component, "market_interest", None)
+        return None if choose is None else cast("Container[str] | None", choose())
+
 
 Target = tuple[Node, Handler]
+Offer = tuple[Container[str] | None, Node, Handler]
+"""Whom a market event is offered to, if its symbol is in the container (None: in any case)."""
+Observer = tuple[weakref.ref[Any], Callable[..., None] | None]
+"""Who watches: an object and the function of its class to call with it; None: the object is the function."""
 
 
 class EventManager(ABC):
@@ -117,9 +128,10 @@ class EventManager(ABC):
         """The component whose handler is running, None between handlers."""
         self._nodes: dict[str, Node] = {}
         self._unstarted: list[Node] = []
-        self._targets: dict[tuple[EventType, str], tuple[Target, ...]] = {}
-        self._stages: dict[tuple[EventType, str], tuple[tuple[Target, ...], ...]] = {}
-        self._observers: dict[EventType, list[weakref.ref[Any]]] = {}
+        self._targets: list[dict[str, tuple[Target, ...]]] = [{} for _ in EventType]
+        """By kind of event, then by routing key."""
+        self._stages: list[dict[str, tuple[tuple[Offer, ...], ...]]] = [{} for _ in EventType]
+        self._observers: list[list[Observer]] = [[] for _ in EventType]
         self._observing = False
         self._step = 0
         """Counts market events and timers: what one of them sets off is one step."""
@@ -167,11 +179,13 @@ class EventManager(ABC):
         Observers watch and change nothing: they may not emit. One that raises is dropped and told of. They are
         held by weak references, so keep the object alive; a lambda is gone at once.
         """
-        reference: weakref.ref[Any] = (
-            weakref.WeakMethod(callback) if inspect.ismethod(callback) else weakref.ref(callback)
+        observer: Observer = (
+            (weakref.ref(callback.__self__), callback.__func__)
+            if inspect.ismethod(callback)
+            else (weakref.ref(callback), None)
         )
         for event_type in EventType if types is None else types:
-            self._observers.setdefault(event_type, []).append(reference)
+            self._observers[event_type].append(observer)
 
     def emit(self, event: Event) -> None:
         """Send an event to the components that want it; see the driver for when they handle it.
@@ -222,12 +236,12 @@ class EventManager(ABC):
     def _targets_of(self, event: Event) -> tuple[Target, ...]:
         """Who gets this event, from the cache of routes."""
         key = getattr(event, event.route) if event.route else ""
-        targets = self._targets.get((event.type, key))
+        targets = self._targets[event.type].get(key)
         return self._resolve(event.type, key) if targets is None else targets
 
-    def _stages_of(self, event: MarketEvent) -> tuple[tuple[Target, ...], ...]:
+    def _stages_of(self, event: MarketEvent) -> tuple[tuple[Offer, ...], ...]:
         """Who is offered this market event, stage by stage, from the cache of routes."""
-        stages = self._stages.get((event.type, event.symbol))
+        stages = self._stages[event.type].get(event.symbol)
         return self._resolve_stages(event.type, event.symbol) if stages is None else stages
 
     def _resolve(self, event_type: EventType, key: str) -> tuple[Target, ...]:
@@ -239,43 +253,50 @@ class EventManager(ABC):
                 if wanted is None or key in wanted:
                     found.append((node, node.handlers[event_type]))
         targets = tuple(found)
-        self._targets[event_type, key] = targets
+        self._targets[event_type][key] = targets
         return targets
 
-    def _resolve_stages(self, event_type: EventType, symbol: str) -> tuple[tuple[Target, ...], ...]:
+    def _resolve_stages(self, event_type: EventType, symbol: str) -> tuple[tuple[Offer, ...], ...]:
         """Who is offered a symbol's market events, stage by stage."""
-        targets = self._resolve(event_type, symbol)
+        offers = [(node.interest(), node, handler) for node, handler in self._resolve(event_type, symbol)]
         stages = tuple(
-            group for stage in Stage if (group := tuple(target for target in targets if target[0].stage is stage))
+            group for stage in Stage if (group := tuple(offer for offer in offers if offer[1].stage is stage))
         )
-        self._stages[event_type, symbol] = stages
+        self._stages[event_type][symbol] = stages
         return stages
 
     def _forget_routes(self) -> None:
-        self._targets.clear()
-        self._stages.clear()
+        for targets in self._targets:
+            targets.clear()
+        for stages in self._stages:
+            stages.clear()
 
     def reroute(self) -> None:
         """Ask the components anew which symbols they want, after a subscription changed."""
         self._forget_routes()
 
     def _tell_observers(self, event: Event) -> None:
-        references = self._observers.get(event.type)
-        if not references:
+        observers = self._observers[event.type]
+        if not observers:
             return
-        for reference in tuple(references):
-            callback = reference()
-            if callback is None:
-                references.remove(reference)
+        self._observing = True
+        for observer in tuple(observers):
+            watching, function = observer[0](), observer[1]
+            if watching is None:
+                observers.remove(observer)
                 continue
-            self._observing = True
             try:
-                callback(event)
+                if function is None:
+                    watching(event)
+                else:
+                    function(watching, event)
             except Exception as error:  # noqa: BLE001 - who only watches must not harm what is watched; it is told
-                references.remove(reference)
-                self.on_observer_failure(getattr(callback, "__qualname__", repr(callback)), error)
-            finally:
+                observers.remove(observer)
                 self._observing = False
+                called = watching if function is None else function
+                self.on_observer_failure(getattr(called, "__qualname__", repr(called)), error)
+                self._observing = True
+        self._observing = False
 
     # --- handling ------------------------------------------------------------------------------------------
 

@@ -1,8 +1,9 @@
 """The synchronous driver: backtests and replays, without an event loop."""
 
 from collections import deque
+from collections.abc import Iterable
 
-from tradingd.domain.events import MARKET_EVENTS, Event, MarketEvent
+from tradingd.domain.events import Event, EventType, MarketEvent
 from tradingd.errors import UsageError
 from tradingd.runtime.manager import BATCH, EventManager, Handler, Node
 
@@ -16,6 +17,8 @@ class SyncEventManager(EventManager):
         super().__init__(**options)  # type: ignore[arg-type]
         self._line: deque[Node] = deque()
         self._busy = False
+        self.stopping = False
+        """Set it to let `run` return after the event at hand."""
 
     def start(self) -> None:
         """Let the components begin that have not yet; the first market event does so, too."""
@@ -37,22 +40,49 @@ class SyncEventManager(EventManager):
         for node in self._nodes.values():
             self._clear_inbox(node)
 
+    def emit(self, event: Event) -> None:
+        """Send an event to the components that want it; as in the base, but no interrupt strikes in a backtest.
+
+        Raises:
+            QueueOverflowError: the strategy that emits floods.
+            UsageError: an observer emits, or a handler emits a market event.
+
+        """
+        if self._observing:
+            raise UsageError("an observer may only watch, not emit")
+        node = self.current
+        if node is not None and node.isolated:
+            self._count(node)
+        self._send(event)
+
     def _send(self, event: Event) -> None:
         """Send an event to those that want it.
 
         From inside a handler it waits its turn; from outside everything it sets off is handled before this
         returns, and a market event goes through its stages like one from a feed.
         """
-        outside = not self._busy
-        if event.type in MARKET_EVENTS:
-            if not outside:
+        event_type = event.type
+        if event_type <= EventType.BOOK:
+            if self._busy:
                 raise UsageError("a component cannot emit market events; they come from a feed")
             self.publish(event)  # type: ignore[arg-type]
             return
-        for node, handler in self._targets_of(event):
-            self._enqueue(node, handler, event)
-        self._tell_observers(event)
-        if outside:
+        route = event.route
+        key = getattr(event, route) if route else ""
+        targets = self._targets[event_type].get(key)
+        if targets is None:
+            targets = self._resolve(event_type, key)
+        for node, handler in targets:
+            inbox = node.inbox
+            if len(inbox) >= self.capacity:
+                self._refuse_flood(node, len(inbox))
+            inbox.append((handler, event))
+            if not node.queued:
+                node.queued = True
+                self._line.append(node)
+        if self._observers[event_type]:
+            self._tell_observers(event)
+        if not self._busy:
             self._busy = True
             try:
                 self._drain()
@@ -69,30 +99,65 @@ class SyncEventManager(EventManager):
         finally:
             self._busy = False
 
+    def run(self, events: Iterable[MarketEvent]) -> None:
+        """Take all `events` through their stages, one after the other, until `stopping` is set."""
+        if self._unstarted:
+            self.start()
+        self._busy = True
+        try:
+            for event in events:
+                self._offer(event)
+                if self.stopping:
+                    break
+        finally:
+            self._busy = False
+
     def _offer(self, event: MarketEvent) -> None:
-        if event.ts > self.timers.next_due:
-            self._fire_timers(event.ts)
+        ts = event.ts
+        if ts > self.timers.next_due:
+            self._fire_timers(ts)
         self._step += 1
-        self.clock.advance_to(event.ts)
+        self.clock.advance_to(ts)
         self.prices.update(event)
-        for targets in self._stages_of(event):
-            if len(targets) == 1:
-                node, handler = targets[0]
-                node.queued = True
-                self._run(node, handler, event)
-                if node.inbox:
-                    self._line.appendleft(node)
-                    self._drain(spent=1)
-                    continue
-                node.queued = False
-            else:
-                for node, handler in targets:
+        symbol = event.symbol
+        stages = self._stages[event.type].get(symbol)
+        if stages is None:
+            stages = self._resolve_stages(event.type, symbol)
+        for offers in stages:
+            if len(offers) == 1:
+                interest, node, handler = offers[0]
+                if interest is None or symbol in interest:
+                    self._offer_one(node, handler, event)
+                continue
+            for interest, node, handler in offers:
+                if interest is None or symbol in interest:
                     self._enqueue(node, handler, event)
             if self._line:
                 self._drain()
         self.market_events += 1
-        if self._observers:
+        if self._observers[event.type]:
             self._tell_observers(event)
+
+    def _offer_one(self, node: Node, handler: Handler, event: MarketEvent) -> None:
+        """Let the only component of a stage handle an event at once, and then all that this sets off."""
+        if node.faulted:
+            return
+        node.queued = True
+        self.events_handled += 1
+        self.current = node
+        try:
+            handler(event)
+            self.current = None
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the supervision boundary: told, never swallowed
+            self.current = None
+            self._fault(node, event, error)
+        if node.inbox:
+            self._line.appendleft(node)
+            self._drain(spent=1)
+            return
+        node.queued = False
+        if self._line:
+            self._drain()
 
     def _fire_timers(self, ts: int) -> None:
         """Timers that were due before `ts` come first."""
@@ -127,12 +192,21 @@ class SyncEventManager(EventManager):
         while line:
             node = line.popleft()
             inbox = node.inbox
-            for _ in range(BATCH - spent):
-                if not inbox:
-                    break
-                handler, event = inbox.popleft()
-                self._run(node, handler, event)
+            left = BATCH - spent
             spent = 0
+            while inbox and left:
+                left -= 1
+                handler, event = inbox.popleft()
+                if node.faulted:
+                    continue
+                self.events_handled += 1
+                self.current = node
+                try:
+                    handler(event)
+                    self.current = None
+                except (Exception, SystemExit) as error:  # noqa: BLE001 - as above
+                    self.current = None
+                    self._fault(node, event, error)
             if inbox:
                 line.append(node)
             else:

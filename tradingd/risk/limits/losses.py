@@ -24,9 +24,12 @@ class DailyLoss:
     def __init__(self, percent: DecimalLike, halt_state: HaltState | None = None) -> None:
         self.percent = to_decimal(percent)
         self.halt_state = halt_state
-        self._day = -1
+        self._day_ends = 0
+        """When the day that is counted is over, nanoseconds UTC; 0 before the first."""
         self._start = ZERO
         self._last = ZERO
+        self._loss: Decimal | None = None
+        """The verdict on `_last`."""
 
     def check(self, order: Proposal, context: RiskContext) -> Denied | None:
         """Deny entries while the day's loss is above the limit."""
@@ -48,12 +51,14 @@ class DailyLoss:
 
     def _breach(self, context: RiskContext) -> Decimal | None:
         equity = context.portfolio.get_equity()
-        day = context.now // _DAY_NS
-        if day > self._day:
-            self._start = self._last if self._day >= 0 else equity
-            self._day = day
+        if context.now >= self._day_ends:
+            self._start = self._last if self._day_ends else equity
+            self._day_ends = (context.now // _DAY_NS + 1) * _DAY_NS
+        elif equity is self._last:
+            return self._loss  # nothing is held, or its price has not moved
         self._last = equity
-        return _beyond(equity, self._start, self.percent)
+        self._loss = _beyond(equity, self._start, self.percent)
+        return self._loss
 
 
 class MaxDrawdown:
@@ -63,6 +68,9 @@ class MaxDrawdown:
         self.percent = to_decimal(percent)
         self.halt_state = halt_state
         self._peak = ZERO
+        self._last = ZERO
+        self._drawdown: Decimal | None = None
+        """The verdict on `_last`."""
 
     def check(self, order: Proposal, context: RiskContext) -> Denied | None:
         """Deny entries while the drawdown is above the limit."""
@@ -86,8 +94,12 @@ class MaxDrawdown:
 
     def _breach(self, context: RiskContext) -> Decimal | None:
         equity = context.portfolio.get_equity()
+        if equity is self._last:
+            return self._drawdown  # nothing is held, or its price has not moved
+        self._last = equity
         self._peak = max(self._peak, equity)
-        return _beyond(equity, self._peak, self.percent)
+        self._drawdown = _beyond(equity, self._peak, self.percent)
+        return self._drawdown
 
 
 def _beyond(equity: Decimal, reference: Decimal, percent: Decimal) -> Decimal | None:
