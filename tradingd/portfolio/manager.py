@@ -64,7 +64,7 @@ class PortfolioManager:
         self._open: dict[str, Position] = {}
         self._by_strategy: dict[tuple[str, str], Position] = {}
         self._strategy_fees: dict[str, dict[str, Decimal]] = {}
-        self._peak = self.initial_cash
+        self._peak = self._equity = self.initial_cash
         if self.initial_cash:
             self.deposit(self.initial_cash, ts=0)
 
@@ -153,15 +153,21 @@ class PortfolioManager:
                 yield key
 
     def get_equity(self) -> Decimal:
-        """Everything owned, marked to market, in the account's currency.
+        """Everything owned, marked to market, in the account's currency; the same object while it is the same.
 
         Raises:
             AccountingError: something that is owned has no price.
 
         """
+        if self._valuation.current:
+            return self._equity
         equity = self._valuation.total()
-        self._peak = max(self._peak, equity)
-        return equity
+        if (
+            equity != self._equity
+        ):  # the same object for the same amount, so that `is` tells whether it has changed
+            self._equity = equity
+            self._peak = max(self._peak, equity)
+        return self._equity
 
     @property
     def peak_equity(self) -> Decimal:

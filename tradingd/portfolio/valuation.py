@@ -54,6 +54,8 @@ class Valuation:
         self._unpriced: dict[str, AccountingError] = {}
         self._dirty: dict[str, None] = {}
         self._total = ZERO
+        self.current = False
+        """Whether `total` would say what it said last: nothing has changed since. To read."""
 
     @property
     def marked(self) -> Mapping[str, object]:
@@ -69,10 +71,12 @@ class Valuation:
         self._by_quote.setdefault(instrument.quote, {}).setdefault(instrument.symbol, instrument)
         self._by_base.setdefault(instrument.base, {}).setdefault(instrument.symbol, instrument)
         self._routes_outdated = True
+        self.current = False
 
     def note_trade(self, symbol: str, price: Decimal) -> None:
         """Take a trade's price for a symbol that has no market data (yet)."""
         self._last_trade[symbol] = price
+        self.current = False
         self.touch(symbol)
 
     def price(self, symbol: str) -> Decimal | None:
@@ -166,6 +170,7 @@ class Valuation:
         """`symbol` has a new price: its lines are valued anew when the total is next asked for."""
         if symbol in self._lines_of_symbol:
             self._dirty[symbol] = None
+            self.current = False
 
     def total(self) -> Decimal:
         """The sum of all lines.
@@ -183,6 +188,7 @@ class Valuation:
             self._dirty.clear()
         if self._unpriced:
             self._complain()
+        self.current = True
         return self._total
 
     def _complain(self) -> None:
@@ -224,6 +230,7 @@ class Valuation:
             self._link(name, line, ())
             self._unpriced.pop(name, None)
             self._total = sub(self._total, line.worth)
+            self.current = False
 
     def _link(self, name: str, line: _Line, symbols: tuple[str, ...]) -> None:
         """Let `line` hang on the prices of `symbols` and no others."""
@@ -255,10 +262,13 @@ class Valuation:
         else:
             if self._unpriced:
                 self._unpriced.pop(name, None)
-        self._total = add(self._total, sub(value, line.worth))
-        line.worth = value
+        if value != line.worth:
+            self._total = add(self._total, sub(value, line.worth))
+            line.worth = value
+            self.current = False
 
     def _leave_out(self, name: str, error: AccountingError) -> Decimal:
         """Count a line that has no price as nothing: `total` raises as long as it is so."""
         self._unpriced[name] = error
+        self.current = False
         return ZERO

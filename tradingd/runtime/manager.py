@@ -131,7 +131,7 @@ class EventManager(ABC):
         self._targets: list[dict[str, tuple[Target, ...]]] = [{} for _ in EventType]
         """By kind of event, then by routing key."""
         self._stages: list[dict[str, tuple[tuple[Offer, ...], ...]]] = [{} for _ in EventType]
-        self._observers: list[list[Observer]] = [[] for _ in EventType]
+        self._observers: list[tuple[Observer, ...]] = [() for _ in EventType]
         self._observing = False
         self._step = 0
         """Counts market events and timers: what one of them sets off is one step."""
@@ -185,7 +185,7 @@ class EventManager(ABC):
             else (weakref.ref(callback), None)
         )
         for event_type in EventType if types is None else types:
-            self._observers[event_type].append(observer)
+            self._observers[event_type] += (observer,)
 
     def emit(self, event: Event) -> None:
         """Send an event to the components that want it; see the driver for when they handle it.
@@ -276,27 +276,27 @@ class EventManager(ABC):
         self._forget_routes()
 
     def _tell_observers(self, event: Event) -> None:
-        observers = self._observers[event.type]
-        if not observers:
-            return
         self._observing = True
-        for observer in tuple(observers):
-            watching, function = observer[0](), observer[1]
-            if watching is None:
-                observers.remove(observer)
-                continue
+        for observer in self._observers[event.type]:
+            reference, function = observer
+            watching = reference()
             try:
-                if function is None:
+                if watching is None:
+                    self._drop_observer(event.type, observer)
+                elif function is None:
                     watching(event)
                 else:
                     function(watching, event)
             except Exception as error:  # noqa: BLE001 - who only watches must not harm what is watched; it is told
-                observers.remove(observer)
-                self._observing = False
+                self._drop_observer(event.type, observer)
                 called = watching if function is None else function
+                self._observing = False
                 self.on_observer_failure(getattr(called, "__qualname__", repr(called)), error)
                 self._observing = True
         self._observing = False
+
+    def _drop_observer(self, event_type: EventType, observer: Observer) -> None:
+        self._observers[event_type] = tuple(each for each in self._observers[event_type] if each is not observer)
 
     # --- handling ------------------------------------------------------------------------------------------
 

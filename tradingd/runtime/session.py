@@ -52,10 +52,12 @@ class EquitySampler:
 
     def observe(self, event: MarketEvent) -> None:
         """Take the equity after a market event; the last one of an instant is its point."""
+        equity = self._portfolio.get_equity()
         if event.ts != self._ts:
-            self.flush()
+            if equity is not self._equity or self._recorder is not None:
+                self.flush()  # an equity that stays as it is needs no more than its last point
             self._ts = event.ts
-        self._equity = self._portfolio.get_equity()
+        self._equity = equity
 
     def flush(self) -> None:
         """Write the point of the latest instant."""

@@ -6,11 +6,14 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from tradingd.domain.enums import Direction
-from tradingd.domain.events import Bar, OrderUpdate
+from tradingd.domain.events import Bar, Fill, OrderUpdate
 from tradingd.strategy.base import Strategy, StrategyParams
 from tradingd.strategy.indicators import SMA
 
 __all__ = ["MovingAverageCrossover"]
+
+_NEAR = 1e-18
+"""Averages whose distance has a larger square than this share of their own are not worth a closer look."""
 
 
 class MovingAverageCrossover(Strategy):
@@ -56,6 +59,8 @@ class MovingAverageCrossover(Strategy):
         self._signalled = Direction.FLAT
         """The last state asked for that has not failed."""
         self._intent = ""
+        self._in_doubt = True
+        """Whether what is held may contradict the last decision: what changes either of them sets this."""
 
     @property
     def warmup_bars(self) -> int:
@@ -67,15 +72,25 @@ class MovingAverageCrossover(Strategy):
         stand = self._stand(bar.close)
         if stand is None:
             return
-        is_news = stand is not self._decided and stand is not self._signalled
-        self._decided = stand
-        if is_news:
-            self._ask(stand, bar.close)
-        elif self._holds_against(stand) and not self.orders:
-            self._ask(Direction.FLAT, bar.close)
+        if stand is not self._decided:
+            self._decided = stand
+            self._in_doubt = True
+            if stand is not self._signalled:
+                self._ask(stand, bar.close)
+                return
+        if self._in_doubt:
+            self._in_doubt = self._holds_against(stand)
+            if self._in_doubt and not self.orders:
+                self._ask(Direction.FLAT, bar.close)
+
+    def on_fill(self, fill: Fill) -> None:
+        """Look again at what is held."""
+        del fill
+        self._in_doubt = True
 
     def on_order(self, update: OrderUpdate) -> None:
         """Forget a state that was asked for in vain."""
+        self._in_doubt = True
         if update.intent_id == self._intent and update.status.is_terminal and not update.filled:
             self._signalled = Direction.FLAT
 
@@ -87,7 +102,8 @@ class MovingAverageCrossover(Strategy):
             return None
         # Averages that are equal in exact arithmetic (all prices the same, say) can differ in the last digit,
         # because a sum of 10 and a sum of 30 floats round differently. That is no crossing.
-        if isclose(fast, slow, rel_tol=1e-12):
+        gap = fast - slow
+        if gap * gap < _NEAR * slow * slow and isclose(fast, slow, rel_tol=1e-12):
             return self._decided
         return Direction.LONG if fast > slow else self._below
 

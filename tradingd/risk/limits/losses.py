@@ -27,9 +27,9 @@ class DailyLoss:
         self._day_ends = 0
         """When the day that is counted is over, nanoseconds UTC; 0 before the first."""
         self._start = ZERO
+        self._floor = ZERO
+        """What equity may fall to."""
         self._last = ZERO
-        self._loss: Decimal | None = None
-        """The verdict on `_last`."""
 
     def check(self, order: Proposal, context: RiskContext) -> Denied | None:
         """Deny entries while the day's loss is above the limit."""
@@ -43,7 +43,7 @@ class DailyLoss:
     def watch(self, context: RiskContext) -> HaltOrder | None:
         """Follow equity; demand the halt once the loss is above the limit."""
         loss = self._breach(context)
-        if self.halt_state is None or loss is None:
+        if loss is None or self.halt_state is None:
             return None
         return HaltOrder(
             self.halt_state, f"DAILY_LOSS: {loss} % lost since the day began, the limit is {self.percent} %"
@@ -53,12 +53,10 @@ class DailyLoss:
         equity = context.portfolio.get_equity()
         if context.now >= self._day_ends:
             self._start = self._last if self._day_ends else equity
+            self._floor = _floor(self._start, self.percent)
             self._day_ends = (context.now // _DAY_NS + 1) * _DAY_NS
-        elif equity is self._last:
-            return self._loss  # nothing is held, or its price has not moved
         self._last = equity
-        self._loss = _beyond(equity, self._start, self.percent)
-        return self._loss
+        return None if equity >= self._floor else _lost(equity, self._start)
 
 
 class MaxDrawdown:
@@ -68,9 +66,8 @@ class MaxDrawdown:
         self.percent = to_decimal(percent)
         self.halt_state = halt_state
         self._peak = ZERO
-        self._last = ZERO
-        self._drawdown: Decimal | None = None
-        """The verdict on `_last`."""
+        self._floor = ZERO
+        """What equity may fall to."""
 
     def check(self, order: Proposal, context: RiskContext) -> Denied | None:
         """Deny entries while the drawdown is above the limit."""
@@ -94,17 +91,19 @@ class MaxDrawdown:
 
     def _breach(self, context: RiskContext) -> Decimal | None:
         equity = context.portfolio.get_equity()
-        if equity is self._last:
-            return self._drawdown  # nothing is held, or its price has not moved
-        self._last = equity
-        self._peak = max(self._peak, equity)
-        self._drawdown = _beyond(equity, self._peak, self.percent)
-        return self._drawdown
+        if equity > self._peak:
+            self._peak = equity
+            self._floor = _floor(equity, self.percent)
+        return None if equity >= self._floor else _lost(equity, self._peak)
 
 
-def _beyond(equity: Decimal, reference: Decimal, percent: Decimal) -> Decimal | None:
-    """How many percent `equity` is below `reference`, to four places, if that is more than `percent`."""
+def _floor(reference: Decimal, percent: Decimal) -> Decimal:
+    """What is left of `reference` after a loss of `percent`; the reference itself where that is not above 0."""
+    return sub(reference, mul(mul(percent, reference), _CENT)) if reference > 0 else reference
+
+
+def _lost(equity: Decimal, reference: Decimal) -> Decimal:
+    """How many percent `equity` is below `reference`, to four places; all of it where that is not above 0."""
     if reference <= 0:
-        return _HUNDRED if equity < reference else None
-    lost = mul(sub(reference, equity), _HUNDRED)
-    return divide(lost, reference, Decimal("0.0001")) if lost > mul(percent, reference) else None
+        return _HUNDRED
+    return divide(mul(sub(reference, equity), _HUNDRED), reference, Decimal("0.0001"))
