@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from tradingd.domain.events import MARKET_EVENTS, Event, MarketEvent
+from tradingd.domain.prices import PriceBoard
 from tradingd.errors import UsageError
-from tradingd.runtime.manager import BATCH, HARD_BOUND, EventManager, Handler, Node
+from tradingd.runtime.clock import TimerQueue
+from tradingd.runtime.manager import BATCH, HARD_BOUND, AdvancingClock, EventManager, Handler, Node
 
 __all__ = ["AsyncEventManager"]
 
@@ -19,8 +21,10 @@ class AsyncEventManager(EventManager):
     instead of losing events. Each component's queue is bounded, too: see `EventManager` for what happens there.
     """
 
-    def __init__(self, **options: object) -> None:
-        super().__init__(**options)  # type: ignore[arg-type]
+    def __init__(
+        self, *, clock: AdvancingClock, prices: PriceBoard, timers: TimerQueue, capacity: int = 10_000
+    ) -> None:
+        super().__init__(clock=clock, prices=prices, timers=timers, capacity=capacity)
         self._market: asyncio.Queue[MarketEvent | None] = asyncio.Queue(self.capacity)
         self._pending = 0
         self._have_tasks = False

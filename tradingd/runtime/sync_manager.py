@@ -4,8 +4,10 @@ from collections import deque
 from collections.abc import Iterable
 
 from tradingd.domain.events import Event, EventType, MarketEvent
+from tradingd.domain.prices import PriceBoard
 from tradingd.errors import UsageError
-from tradingd.runtime.manager import BATCH, EventManager, Handler, Node
+from tradingd.runtime.clock import TimerQueue
+from tradingd.runtime.manager import BATCH, AdvancingClock, EventManager, Handler, Node
 
 __all__ = ["SyncEventManager"]
 
@@ -13,8 +15,10 @@ __all__ = ["SyncEventManager"]
 class SyncEventManager(EventManager):
     """Drives components by plain calls, on the schedule that the asyncio loop would keep."""
 
-    def __init__(self, **options: object) -> None:
-        super().__init__(**options)  # type: ignore[arg-type]
+    def __init__(
+        self, *, clock: AdvancingClock, prices: PriceBoard, timers: TimerQueue, capacity: int = 10_000
+    ) -> None:
+        super().__init__(clock=clock, prices=prices, timers=timers, capacity=capacity)
         self._line: deque[Node] = deque()
         self._busy = False
         self.stopping = False
