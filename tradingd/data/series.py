@@ -1,6 +1,5 @@
 """What a recorded series is: its symbol, file, kind, bar interval, calendar and instrument fields."""
 
-import re
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from importlib.util import find_spec
@@ -9,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from tradingd.domain.times import EPOCH, NS_PER_US, format_interval, format_time, parse_interval
 from tradingd.errors import DataError
 
 __all__ = [
@@ -26,7 +26,6 @@ __all__ = [
 ]
 
 NS_PER_MS = 1_000_000
-_NS_PER_US = 1_000
 
 ALWAYS = "24/7"
 """A calendar: every interval has a bar."""
@@ -34,10 +33,7 @@ WEEKDAYS = "weekdays"
 """A calendar: no bar is missed at the weekend. It knows no holidays."""
 CALENDARS = (ALWAYS, WEEKDAYS)
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
-_UNITS = {"s": 10**9, "m": 60 * 10**9, "h": 3_600 * 10**9, "d": 86_400 * 10**9, "w": 604_800 * 10**9}
-_INTERVAL = re.compile(r"([1-9][0-9]*)([smhdw])")
 _FLAG = "allow_negative_prices"
 
 
@@ -90,28 +86,6 @@ class SeriesSpec(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.symbol} {self.kind}{interval} ({self.path})"
 
 
-def parse_interval(text: str) -> int:
-    """The length of an interval such as `1m`, `5m`, `1h`, `1d` or `1w`, in nanoseconds.
-
-    Raises:
-        DataError: the text is no interval.
-
-    """
-    match = _INTERVAL.fullmatch(text.strip().lower())
-    if match is None:
-        raise DataError(f"{text!r} is no interval; write a number and one of s, m, h, d, w: 1m, 5m, 1h, 1d, 1w")
-    return int(match[1]) * _UNITS[match[2]]
-
-
-def format_interval(interval_ns: int) -> str:
-    """An interval in its largest whole unit: 3,600 s is `1h`."""
-    for unit in ("w", "d", "h", "m", "s"):
-        count, rest = divmod(interval_ns, _UNITS[unit])
-        if count and not rest:
-            return f"{count}{unit}"
-    return f"{interval_ns}ns"
-
-
 def parse_time(value: str | date | datetime | int, *, end: bool = False) -> int:
     """A point in time as nanoseconds UTC.
 
@@ -145,16 +119,7 @@ def _parse_text(text: str) -> date | datetime:
 def _to_ns(moment: datetime) -> int:
     aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
     # In whole microseconds: `timestamp()` is a float and would round.
-    return (aware - _EPOCH) // timedelta(microseconds=1) * _NS_PER_US
-
-
-def format_time(ts: int) -> str:
-    """Nanoseconds UTC as an ISO text for messages; a time outside the years 1 to 9999 stays a number."""
-    try:
-        moment = _EPOCH + timedelta(microseconds=ts // _NS_PER_US)
-    except OverflowError:
-        return f"{ts} ns"
-    return moment.isoformat(sep=" ").removesuffix("+00:00")
+    return (aware - EPOCH) // timedelta(microseconds=1) * NS_PER_US
 
 
 def resolve_path(text: str, base: Path) -> Path:
