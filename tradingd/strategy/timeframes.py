@@ -60,15 +60,14 @@ class Timeframes:
             StrategyError: bars are wanted of a symbol that is not among `symbols`.
 
         """
-        waits = WarmUp({symbol: {WarmUp.ON_BAR: warmup_bars} for symbol in symbols})
+        waits = WarmUp(symbols, warmup_bars)
         for symbol, rule, kinds, warmup in self._wanted:
-            if symbol not in waits:
+            if symbol not in symbols:
                 raise StrategyError(f"it wants {rule.text} of {symbol}, which is not among its symbols")
-            waits[symbol][rule.text] = max(warmup, waits[symbol].get(rule.text, 0))
+            waits.wait_for(symbol, rule.text, warmup)
             self._builders.append(_Builder(symbol, rule, kinds, partial(_told_as, self._tell, rule.text)))
         if self._instead is not None:
             self._builders.extend(_Builder(symbol, *self._instead, None) for symbol in symbols)
-        waits.drop_met()
         return waits
 
     def events(self, listened: Iterable[EventType]) -> frozenset[EventType]:
@@ -102,19 +101,22 @@ class Timeframes:
 
 
 class WarmUp(dict[str, dict[str, int]]):
-    """By symbol, how many bars of each rule must close after the next one; only symbols that wait are in it."""
+    """By symbol, how many bars of each rule must close before the last that is missing; only who waits is in it.
+
+    `on_bar`'s bar that is being handled counts, so one of those is nothing to wait for.
+    """
 
     ON_BAR = ""
-    """Stands for what `on_bar` gets."""
+    """Stands for the rule of what `on_bar` gets."""
 
-    def drop_met(self) -> None:
-        """Turn wishes (bars that must have been seen) into what is missing, and drop those that are met."""
-        for symbol, wishes in tuple(self.items()):
-            left = {rule: bars - 1 for rule, bars in wishes.items() if bars > (rule == WarmUp.ON_BAR)}
-            if left:
-                self[symbol] = left
-            else:
-                del self[symbol]
+    def __init__(self, symbols: Iterable[str] = (), on_bar: int = 0) -> None:
+        super().__init__({symbol: {WarmUp.ON_BAR: on_bar - 1} for symbol in symbols} if on_bar > 1 else {})
+
+    def wait_for(self, symbol: str, rule: str, bars: int) -> None:
+        """Let `symbol` wait until this many bars of a rule have closed."""
+        if bars > 0:
+            waits = self.setdefault(symbol, {})
+            waits[rule] = max(bars - 1, waits.get(rule, 0))
 
     def count(self, symbol: str, rule: str) -> None:
         """A bar closed; the last that was missing counts before it is handled."""
@@ -174,8 +176,8 @@ class _Builder:
 
     def _ambiguous(self) -> str:
         return (
-            f"{self._what()} could be built from bars or from trades, and there are both: say which, by source= in "
-            "self.aggregate, or bars_from in [[strategies]]"
+            f"{self._what()} could be built from bars or from trades, and there are both: say which, by source= "
+            "in self.aggregate, or bars_from in [[strategies]]"
         )
 
 
