@@ -17,7 +17,7 @@ from tradingd.errors import DataError, UsageError
 __all__ = ["RULE_FORMS", "BarRule", "parse_rule"]
 
 RULE_FORMS = (
-    "15m (a number and s, m, h, d or w), tick:1000, volume:50, value:1000000, tick-imbalance:200, "
+    "15m, 4h, 1d, 1w, tick:1000, volume:50, value:1000000, tick-imbalance:200, "
     "volume-imbalance:50, value-imbalance:1000000, renko:25, heikin-ashi, heikin-ashi:15m"
 )
 """The text forms there are, by example."""
