@@ -157,7 +157,7 @@ class StrategySettings(Section):
     id: Slug | None = Field(None, description="Names it in orders, logs and figures; its name unless told.")
     params: dict[str, Any] = Field(default_factory=dict, description="Its parameters; it checks them itself.")
     bars: BarRuleText | None = Field(
-        None, description="Its bars are built by this rule instead: 5m, tick:1000, volume:50 (see docs/data.md)."
+        None, description="Its bars are built by this rule instead: 5m, tick:1000, volume:50."
     )
     bars_from: Literal["bars", "trades", "quotes"] | None = Field(
         None, description="What `bars` is built from; unless told, bars or trades, whichever there is."
