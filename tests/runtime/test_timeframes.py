@@ -262,9 +262,9 @@ def test_decisions_of_a_run_do_not_change_when_later_data_are_cut_off(tmp_path: 
         ('bars = "30s"\n', "30s cannot be built from bars of 1m"),
         (
             'bars = "tick:5"\nbars_from = "trades"\n',
-            "tick:5 of BTC/USD needs trades of it, and only bars is loaded",
+            "tick:5 of BTC/USD needs trades of it; loaded: bars",
         ),
-        ('bars = "volume-imbalance:5"\n', "needs trades of it, and only bars"),
+        ('bars = "volume-imbalance:5"\n', "needs trades of it; loaded: bars"),
     ],
 )
 def test_bars_that_cannot_be_built_are_told_before_the_run(tmp_path: Path, change: str, message: str) -> None:

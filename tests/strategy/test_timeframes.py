@@ -262,8 +262,11 @@ def test_raw_bars_beside_ticks_are_left_out() -> None:
     [
         ({"AAPL": {EventType.BAR: [M]}}, ""),
         ({"AAPL": {EventType.TRADE: [0], EventType.QUOTE: [0]}}, ""),
-        ({"AAPL": {EventType.QUOTE: [0]}}, "5m of AAPL needs bars or trades of it, and only quotes is loaded"),
-        ({}, "5m of AAPL needs bars or trades of it, and only nothing is loaded"),
+        (
+            {"AAPL": {EventType.QUOTE: [0]}},
+            r"needs bars or trades of it; loaded: quotes, which have to be named: source=",
+        ),
+        ({}, "5m of AAPL needs bars or trades of it; loaded: nothing$"),
         ({"AAPL": {EventType.BAR: [M], EventType.TRADE: [0]}}, "there are both: say which"),
         ({"AAPL": {EventType.BAR: [M, 5 * M]}}, "2 series of it are loaded"),
         ({"AAPL": {EventType.BAR: [2 * M]}}, "5m cannot be built from bars of 2m"),

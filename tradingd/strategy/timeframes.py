@@ -22,6 +22,8 @@ _NAMES = {kind: name for name, kind in _KINDS.items()}
 _UNLESS_TOLD = frozenset({EventType.BAR, EventType.TRADE})
 """Quotes are many and say no volume: nobody gets bars of them by accident."""
 
+_HOW_TO_NAME = "source= in self.aggregate, or bars_from in [[strategies]]"
+
 _Handler = Callable[[Any], None]
 _Told = Callable[[Bar, str], None]
 _close_time = itemgetter(0)
@@ -162,7 +164,8 @@ class _Builder:
         usable = self.kinds & loaded.keys()
         if not usable:
             wanted, there = (" or ".join(_NAMES[kind] for kind in sorted(kinds)) for kinds in (self.kinds, loaded))
-            raise ConfigError(f"{self._what()} needs {wanted} of it, and only {there or 'nothing'} is loaded")
+            hint = "" if not loaded.keys() & self._rule.takes else f", which have to be named: {_HOW_TO_NAME}"
+            raise ConfigError(f"{self._what()} needs {wanted} of it; loaded: {there or 'nothing'}{hint}")
         if len(usable) > 1:
             raise ConfigError(self._ambiguous())
         lengths = loaded[next(iter(usable))]
@@ -176,8 +179,8 @@ class _Builder:
 
     def _ambiguous(self) -> str:
         return (
-            f"{self._what()} could be built from bars or from trades, and there are both: say which, by source= "
-            "in self.aggregate, or bars_from in [[strategies]]"
+            f"{self._what()} could be built from bars or from trades, and there are both: say which, by "
+            f"{_HOW_TO_NAME}"
         )
 
 
