@@ -5,7 +5,7 @@ from itertools import pairwise
 from math import fsum
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tradingd.domain.aggregation import RULE_FORMS, HeikinAshi, Renko, TimeBars, parse_rule, period_start
@@ -96,6 +96,7 @@ def test_periods_begin_at_round_times(interval: str, start: str) -> None:
     assert format_time(period_start(ts, parse_interval(interval))) == f"{start}:00"
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.integers(-(10**18), 4 * 10**18), st.sampled_from(["1s", "7m", "15m", "1h", "3d", "1w", "2w"]))
 def test_periods_tile_time(ts: int, interval: str) -> None:
     """Every instant is in exactly one period, and its start is its own period's start."""
@@ -368,6 +369,7 @@ def sum_up(group: Sequence[Bar], start: int, end: int) -> Bar:
     return Bar(end, group[0].symbol, group[0].open, high, low, group[-1].close, volume, start)
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.one_of(trades(), minutes()), st.sampled_from(["1m", "5m", "7m", "1h", "1d"]))
 def test_time_bars_are_those_of_a_batch(events: list[Bar | Trade], rule: str) -> None:
     """After each event the bars told are those a batch makes of all events so far, but for the unfinished one."""
@@ -384,6 +386,7 @@ def test_time_bars_are_those_of_a_batch(events: list[Bar | Trade], rule: str) ->
 ACTIVITY = ["tick:3", "volume:10", "value:100", "tick-imbalance:3", "volume-imbalance:10", "value-imbalance:100"]
 
 
+@settings(deadline=None, derandomize=True)
 @given(trades(), st.sampled_from([*ACTIVITY, "1m", "1h", "renko:2", "heikin-ashi:5m"]))
 def test_no_volume_is_lost_or_counted_twice(events: list[Trade], rule: str) -> None:
     """The bars' volumes add up to those of the trades up to the last close, exactly."""
@@ -398,6 +401,7 @@ def test_no_volume_is_lost_or_counted_twice(events: list[Trade], rule: str) -> N
         assert fsum(counted) - fsum(ties) * (not timed) <= total <= fsum(counted)
 
 
+@settings(deadline=None, derandomize=True)
 @given(trades(), st.sampled_from(ACTIVITY))
 def test_activity_bars_partition_the_trades(events: list[Trade], rule: str) -> None:
     """Each bar is the plain sum of the trades from the last close to the one that closed it."""
@@ -410,6 +414,7 @@ def test_activity_bars_partition_the_trades(events: list[Trade], rule: str) -> N
             since = []
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.one_of(trades(), minutes()), st.sampled_from([0.5, 1, 2, 7]))
 def test_renko_bricks_join_on(events: list[Bar | Trade], brick: float) -> None:
     """A brick begins where the last one ended, or turns back at its open; the price is never a brick beyond."""
