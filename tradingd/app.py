@@ -16,20 +16,13 @@ from tradingd.broker.account import AccountType
 from tradingd.broker.base import Broker
 from tradingd.broker.models import fixed_bps_slippage, maker_taker_fee
 from tradingd.broker.simulated import SimulatedBroker
-from tradingd.config import (
-    DataFileSettings,
-    LimitSettings,
-    Settings,
-    SizerSettings,
-    StrategySettings,
-    load_settings,
-)
+from tradingd.config import DataFileSettings, LimitSettings, Settings, SizerSettings, load_settings
 from tradingd.data.catalog import Catalog
 from tradingd.data.handler import DataHandler, LoadReport
 from tradingd.data.instruments import InstrumentRegistry
-from tradingd.data.series import SeriesKind, SeriesSpec, parse_interval, resolve_path
+from tradingd.data.series import SeriesKind, SeriesSpec, inputs_of, parse_interval, resolve_path
 from tradingd.domain.enums import HaltState
-from tradingd.domain.events import Event, EventType
+from tradingd.domain.events import Event
 from tradingd.domain.loading import explain, load_class
 from tradingd.domain.money import mul
 from tradingd.domain.prices import PriceBoard
@@ -160,7 +153,9 @@ def make_strategies(container: Container) -> list[Strategy]:
     strategies = []
     for number, each in enumerate(wanted, 1):
         try:
-            strategies.append(_strategy(factory, each))
+            strategies.append(
+                factory.create(each.name, each.params, each.id or "", bars=each.bars, bars_from=each.bars_from)
+            )
         except ConfigError as error:
             raise ConfigError(f"[[strategies]] number {number}: {error}") from error
     for strategy in strategies:
@@ -170,10 +165,6 @@ def make_strategies(container: Container) -> list[Strategy]:
                 "`symbol` or `symbols` nor a `symbols` property of its own"
             )
     return strategies
-
-
-def _strategy(factory: StrategyFactory, each: StrategySettings) -> Strategy:
-    return factory.create(each.name, each.params, each.id or "", bars=each.bars, bars_from=each.bars_from)
 
 
 def load_market_data(container: Container, strategies: Sequence[Strategy]) -> LoadReport:
@@ -189,7 +180,9 @@ def load_market_data(container: Container, strategies: Sequence[Strategy]) -> Lo
     instruments: InstrumentRegistry = container.get("instruments")
     handler: DataHandler = container.get("data_handler")
     report = handler.load_data(symbols, settings.data.start, settings.data.end)
-    _check_timeframes(strategies, report)
+    loaded = inputs_of(scanned.spec for scanned in report.series)
+    for strategy in strategies:
+        strategy.timeframes.check(loaded)
     portfolio: PortfolioManager = container.get("portfolio_manager")
     portfolio.learn(*symbols)  # an instrument that cannot be made is told before the run, not in it
     for symbol in symbols:
@@ -201,27 +194,6 @@ def load_market_data(container: Container, strategies: Sequence[Strategy]) -> Lo
                 f"{settle}/{portfolio.currency} to data.symbols"
             )
     return report
-
-
-def _check_timeframes(strategies: Sequence[Strategy], report: LoadReport) -> None:
-    """See that the bars which strategies have built for them can be built from what was loaded."""
-    loaded: dict[str, dict[EventType, list[int]]] = {}
-    for scanned in report.series:
-        spec = scanned.spec
-        kinds = loaded.setdefault(spec.symbol, {})
-        kinds.setdefault(_EVENTS_OF[spec.kind], []).append(spec.interval_ns)
-    for strategy in strategies:
-        try:
-            strategy.timeframes.check(loaded)
-        except ConfigError as error:
-            raise ConfigError(f"strategy {strategy.strategy_id!r}: {error}") from error
-
-
-_EVENTS_OF = {
-    SeriesKind.BARS: EventType.BAR,
-    SeriesKind.TRADES: EventType.TRADE,
-    SeriesKind.QUOTES: EventType.QUOTE,
-}
 
 
 def register_all(container: Container, strategies: Sequence[Strategy]) -> None:

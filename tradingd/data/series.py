@@ -1,5 +1,6 @@
 """What a recorded series is: its symbol, file, kind, bar interval, calendar and instrument fields."""
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from importlib.util import find_spec
@@ -8,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from tradingd.domain.events import EventType
 from tradingd.domain.times import EPOCH, NS_PER_US, format_interval, format_time, parse_interval
 from tradingd.errors import DataError
 
@@ -20,6 +22,7 @@ __all__ = [
     "SeriesSpec",
     "format_interval",
     "format_time",
+    "inputs_of",
     "parse_interval",
     "parse_time",
     "resolve_path",
@@ -45,6 +48,13 @@ class SeriesKind(StrEnum):
     TRADES = "trades"
     TABLE = "table"
     """Reference data: listed in a catalog, but nothing that can be replayed or traded."""
+
+
+_EVENTS = {
+    SeriesKind.BARS: EventType.BAR,
+    SeriesKind.TRADES: EventType.TRADE,
+    SeriesKind.QUOTES: EventType.QUOTE,
+}
 
 
 class SeriesSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +94,14 @@ class SeriesSpec(msgspec.Struct, frozen=True, kw_only=True):
     def __str__(self) -> str:
         interval = f" {format_interval(self.interval_ns)}" if self.interval_ns else ""
         return f"{self.symbol} {self.kind}{interval} ({self.path})"
+
+
+def inputs_of(series: Iterable[SeriesSpec]) -> dict[str, dict[EventType, list[int]]]:
+    """What events a run has of each symbol: by kind, the bar lengths of their series (0 for ticks)."""
+    found: dict[str, dict[EventType, list[int]]] = {}
+    for spec in series:
+        found.setdefault(spec.symbol, {}).setdefault(_EVENTS[spec.kind], []).append(spec.interval_ns)
+    return found
 
 
 def parse_time(value: str | date | datetime | int, *, end: bool = False) -> int:

@@ -79,7 +79,7 @@ class Strategy:
         self.params = params
         self.strategy_id = strategy_id
         self._context: StrategyContext | None = None
-        self.timeframes = Timeframes(self._handle_aggregate)
+        self.timeframes = Timeframes(strategy_id, self._handle_aggregate)
         self._bars_missing = WarmUp()
 
     # --- to override -------------------------------------------------------------------------------------

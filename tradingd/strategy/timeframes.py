@@ -36,7 +36,8 @@ class Timeframes:
     of `want`; those of `replace_bars` go where raw bars would.
     """
 
-    def __init__(self, tell: _Told) -> None:
+    def __init__(self, owner: str, tell: _Told) -> None:
+        self._owner = owner
         self._tell = tell
         self._wanted: list[tuple[str, BarRule, frozenset[EventType], int]] = []
         self._instead: tuple[BarRule, frozenset[EventType]] | None = None
@@ -99,7 +100,8 @@ class Timeframes:
 
         """
         for builder in self._builders:
-            builder.check(loaded.get(builder.symbol, {}))
+            if problem := builder.problem(loaded.get(builder.symbol, {})):
+                raise ConfigError(f"strategy {self._owner!r}: {problem}")
 
 
 class WarmUp(dict[str, dict[str, int]]):
@@ -159,20 +161,20 @@ class _Builder:
             self._input = event.type
         return self._aggregator.update(event)
 
-    def check(self, loaded: Mapping[EventType, Sequence[int]]) -> None:
-        """Whether these series are an input."""
+    def problem(self, loaded: Mapping[EventType, Sequence[int]]) -> str:
+        """Why these series are no input; empty when they are."""
         usable = self.kinds & loaded.keys()
         if not usable:
             wanted, there = (" or ".join(_NAMES[kind] for kind in sorted(kinds)) for kinds in (self.kinds, loaded))
             hint = "" if not loaded.keys() & self._rule.takes else f", which have to be named: {_HOW_TO_NAME}"
-            raise ConfigError(f"{self._what()} needs {wanted} of it; loaded: {there or 'nothing'}{hint}")
+            return f"{self._what()} needs {wanted} of it; loaded: {there or 'nothing'}{hint}"
         if len(usable) > 1:
-            raise ConfigError(self._ambiguous())
+            return self._ambiguous()
         lengths = loaded[next(iter(usable))]
         if len(lengths) > 1:
-            raise ConfigError(f"{self._what()}: {len(lengths)} series of it are loaded; name one")
-        if lengths[0] and (refusal := self._rule.refusal(lengths[0])):
-            raise ConfigError(f"{self.symbol}: {refusal}")
+            return f"{self._what()}: {len(lengths)} series of it are loaded; name one"
+        refusal = self._rule.refusal(lengths[0]) if lengths[0] else ""
+        return f"{self.symbol}: {refusal}" if refusal else ""
 
     def _what(self) -> str:
         return f"{self._rule.text} of {self.symbol}"
