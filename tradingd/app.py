@@ -20,7 +20,7 @@ from tradingd.config import DataFileSettings, LimitSettings, Settings, SizerSett
 from tradingd.data.catalog import Catalog
 from tradingd.data.handler import DataHandler, LoadReport
 from tradingd.data.instruments import InstrumentRegistry
-from tradingd.data.series import SeriesKind, SeriesSpec, parse_interval, resolve_path
+from tradingd.data.series import SeriesKind, SeriesSpec, inputs_of, parse_interval, resolve_path
 from tradingd.domain.enums import HaltState
 from tradingd.domain.events import Event
 from tradingd.domain.loading import explain, load_class
@@ -153,7 +153,9 @@ def make_strategies(container: Container) -> list[Strategy]:
     strategies = []
     for number, each in enumerate(wanted, 1):
         try:
-            strategies.append(factory.create(each.name, each.params, each.id or ""))
+            strategies.append(
+                factory.create(each.name, each.params, each.id or "", bars=each.bars, bars_from=each.bars_from)
+            )
         except ConfigError as error:
             raise ConfigError(f"[[strategies]] number {number}: {error}") from error
     for strategy in strategies:
@@ -178,6 +180,9 @@ def load_market_data(container: Container, strategies: Sequence[Strategy]) -> Lo
     instruments: InstrumentRegistry = container.get("instruments")
     handler: DataHandler = container.get("data_handler")
     report = handler.load_data(symbols, settings.data.start, settings.data.end)
+    loaded = inputs_of(scanned.spec for scanned in report.series)
+    for strategy in strategies:
+        strategy.timeframes.check(loaded)
     portfolio: PortfolioManager = container.get("portfolio_manager")
     portfolio.learn(*symbols)  # an instrument that cannot be made is told before the run, not in it
     for symbol in symbols:

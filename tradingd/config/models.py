@@ -30,7 +30,9 @@ from tradingd.config.fields import (
     not_a_fraction,
     wrong,
 )
+from tradingd.domain.aggregation import parse_rule
 from tradingd.domain.enums import InstrumentKind
+from tradingd.errors import UsageError
 
 __all__ = [
     "BrokerSettings",
@@ -137,13 +139,36 @@ StrategyName = Annotated[
 ]
 
 
+def _bar_rule(text: str) -> str:
+    try:
+        parse_rule(text)
+    except UsageError as error:
+        raise wrong(str(error)) from None
+    return text
+
+
+BarRuleText = Annotated[str, AfterValidator(_bar_rule)]
+
+
 class StrategySettings(Section):
     """`[[strategies]]`: one running strategy."""
 
     name: StrategyName = Field(description="A shipped name, or your own class as `package.module:Class`.")
     id: Slug | None = Field(None, description="Names it in orders, logs and figures; its name unless told.")
     params: dict[str, Any] = Field(default_factory=dict, description="Its parameters; it checks them itself.")
+    bars: BarRuleText | None = Field(
+        None, description="Its bars are built by this rule instead: 5m, tick:1000, volume:50."
+    )
+    bars_from: Literal["bars", "trades", "quotes"] | None = Field(
+        None, description="What `bars` is built from; unless told, bars or trades, whichever there is."
+    )
     enabled: bool = Field(True, description="false keeps it in the file without running it.")
+
+    @model_validator(mode="after")
+    def _from_what(self) -> Self:
+        if self.bars_from is not None and self.bars is None:
+            raise wrong("tells what bars are built from; set bars to a rule such as 5m, too", "bars_from")
+        return self
 
 
 class PortfolioSettings(Section):

@@ -1,6 +1,6 @@
 """What a recorded series is: its symbol, file, kind, bar interval, calendar and instrument fields."""
 
-import re
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from importlib.util import find_spec
@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+from tradingd.domain.events import EventType
+from tradingd.domain.times import EPOCH, NS_PER_US, format_interval, format_time, parse_interval
 from tradingd.errors import DataError
 
 __all__ = [
@@ -20,13 +22,13 @@ __all__ = [
     "SeriesSpec",
     "format_interval",
     "format_time",
+    "inputs_of",
     "parse_interval",
     "parse_time",
     "resolve_path",
 ]
 
 NS_PER_MS = 1_000_000
-_NS_PER_US = 1_000
 
 ALWAYS = "24/7"
 """A calendar: every interval has a bar."""
@@ -34,10 +36,7 @@ WEEKDAYS = "weekdays"
 """A calendar: no bar is missed at the weekend. It knows no holidays."""
 CALENDARS = (ALWAYS, WEEKDAYS)
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
-_UNITS = {"s": 10**9, "m": 60 * 10**9, "h": 3_600 * 10**9, "d": 86_400 * 10**9, "w": 604_800 * 10**9}
-_INTERVAL = re.compile(r"([1-9][0-9]*)([smhdw])")
 _FLAG = "allow_negative_prices"
 
 
@@ -49,6 +48,13 @@ class SeriesKind(StrEnum):
     TRADES = "trades"
     TABLE = "table"
     """Reference data: listed in a catalog, but nothing that can be replayed or traded."""
+
+
+_EVENTS = {
+    SeriesKind.BARS: EventType.BAR,
+    SeriesKind.TRADES: EventType.TRADE,
+    SeriesKind.QUOTES: EventType.QUOTE,
+}
 
 
 class SeriesSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,26 +96,12 @@ class SeriesSpec(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.symbol} {self.kind}{interval} ({self.path})"
 
 
-def parse_interval(text: str) -> int:
-    """The length of an interval such as `1m`, `5m`, `1h`, `1d` or `1w`, in nanoseconds.
-
-    Raises:
-        DataError: the text is no interval.
-
-    """
-    match = _INTERVAL.fullmatch(text.strip().lower())
-    if match is None:
-        raise DataError(f"{text!r} is no interval; write a number and one of s, m, h, d, w: 1m, 5m, 1h, 1d, 1w")
-    return int(match[1]) * _UNITS[match[2]]
-
-
-def format_interval(interval_ns: int) -> str:
-    """An interval in its largest whole unit: 3,600 s is `1h`."""
-    for unit in ("w", "d", "h", "m", "s"):
-        count, rest = divmod(interval_ns, _UNITS[unit])
-        if count and not rest:
-            return f"{count}{unit}"
-    return f"{interval_ns}ns"
+def inputs_of(series: Iterable[SeriesSpec]) -> dict[str, dict[EventType, list[int]]]:
+    """What events a run has of each symbol: by kind, the bar lengths of their series (0 for ticks)."""
+    found: dict[str, dict[EventType, list[int]]] = {}
+    for spec in series:
+        found.setdefault(spec.symbol, {}).setdefault(_EVENTS[spec.kind], []).append(spec.interval_ns)
+    return found
 
 
 def parse_time(value: str | date | datetime | int, *, end: bool = False) -> int:
@@ -145,16 +137,7 @@ def _parse_text(text: str) -> date | datetime:
 def _to_ns(moment: datetime) -> int:
     aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
     # In whole microseconds: `timestamp()` is a float and would round.
-    return (aware - _EPOCH) // timedelta(microseconds=1) * _NS_PER_US
-
-
-def format_time(ts: int) -> str:
-    """Nanoseconds UTC as an ISO text for messages; a time outside the years 1 to 9999 stays a number."""
-    try:
-        moment = _EPOCH + timedelta(microseconds=ts // _NS_PER_US)
-    except OverflowError:
-        return f"{ts} ns"
-    return moment.isoformat(sep=" ").removesuffix("+00:00")
+    return (aware - EPOCH) // timedelta(microseconds=1) * NS_PER_US
 
 
 def resolve_path(text: str, base: Path) -> Path:

@@ -28,6 +28,7 @@ from tradingd.domain.ports import Stage
 from tradingd.domain.terms import PLAIN, AlgoSpec, OrderTerms, Requote, Trail
 from tradingd.errors import StrategyError
 from tradingd.strategy.context import PositionView, StrategyContext
+from tradingd.strategy.timeframes import BarInput, Timeframes, WarmUp
 
 __all__ = ["Strategy", "StrategyParams"]
 
@@ -78,7 +79,8 @@ class Strategy:
         self.params = params
         self.strategy_id = strategy_id
         self._context: StrategyContext | None = None
-        self._bars_missing: dict[str, int] = {}
+        self.timeframes = Timeframes(strategy_id, self._handle_aggregate)
+        self._bars_missing = WarmUp()
 
     # --- to override -------------------------------------------------------------------------------------
 
@@ -104,6 +106,9 @@ class Strategy:
 
     def on_bar(self, bar: Bar) -> None:
         """At each closed bar."""
+
+    def on_aggregate(self, bar: Bar, rule: str) -> None:
+        """At each closed bar that `aggregate` asked for, before the event that closed it is told itself."""
 
     def on_quote(self, quote: Quote) -> None:
         """At each change of the best bid or ask."""
@@ -282,6 +287,23 @@ class Strategy:
             )
         )
 
+    def aggregate(self, symbol: str, rule: str, *, warmup: int = 0, source: BarInput | None = None) -> None:
+        """Build other bars of `symbol`, by a rule such as "1h" or "volume:50", for `on_aggregate`.
+
+        To be called in `__init__`. `warmup` of these bars must have closed before the symbol may be traded.
+        `source` is "bars", "trades" or "quotes"; unless told, bars or trades, whichever the run has.
+
+        Raises:
+            StrategyError: it comes too late, nothing handles the bars, or they cannot be built from `source`.
+            UsageError: that is no rule.
+
+        """
+        if self._context is not None:
+            raise StrategyError("aggregate comes too late: call it in __init__, where the run can still prepare")
+        if type(self).on_aggregate is Strategy.on_aggregate:
+            raise StrategyError(f"bars by {rule!r} are asked for, but there is no on_aggregate that handles them")
+        self.timeframes.want(symbol, rule, source, warmup)
+
     def set_timer(self, name: str, interval_s: float) -> None:
         """Call `on_timer` every `interval_s` seconds of the run's own time.
 
@@ -334,13 +356,12 @@ class Strategy:
     def bind(self, context: StrategyContext) -> None:
         """Give the strategy its window on the run; the factory does this."""
         self._context = context
-        need = self.warmup_bars
-        self._bars_missing = dict.fromkeys(self.symbols, need - 1) if need > 1 else {}
+        self._bars_missing = self.timeframes.bind(self.symbols, self.warmup_bars)
 
     def handlers(self) -> Mapping[EventType, Callable[[Any], None]]:
         """Which method takes which event."""
-        return {
-            EventType.BAR: self._handle_bar if self._bars_missing else self.on_bar,
+        handlers: Mapping[EventType, Callable[[Any], None]] = {
+            EventType.BAR: self._handle_bar if self._bars_missing.needs_bars else self.on_bar,
             EventType.QUOTE: self.on_quote,
             EventType.TRADE: self.on_trade,
             EventType.BOOK: self.on_book,
@@ -348,6 +369,7 @@ class Strategy:
             EventType.ORDER_UPDATE: self._handle_order,
             EventType.POSITION: self._handle_position,
         }
+        return self.timeframes.around(handlers) if self.timeframes else handlers
 
     def event_filter(self, event_type: EventType) -> frozenset[str] | None:
         """Which symbols (market data) or strategy ids (all else) this component wants."""
@@ -363,18 +385,17 @@ class Strategy:
             for event_type, name in _MARKET_HANDLERS.items()
             if getattr(cls, name) is not getattr(Strategy, name)
         }
-        return frozenset(wanted | ({EventType.BAR} if self._bars_missing else set()))
+        return self.timeframes.events(wanted | ({EventType.BAR} if self._bars_missing.needs_bars else set()))
 
     def _handle_bar(self, bar: Bar) -> None:
-        missing = self._bars_missing
-        if missing:
-            left = missing.get(bar.symbol)
-            if left is not None:
-                if left:
-                    missing[bar.symbol] = left - 1
-                else:
-                    del missing[bar.symbol]
+        if self._bars_missing:
+            self._bars_missing.count(bar.symbol, WarmUp.ON_BAR)
         self.on_bar(bar)
+
+    def _handle_aggregate(self, bar: Bar, rule: str) -> None:
+        if self._bars_missing:
+            self._bars_missing.count(bar.symbol, rule)
+        self.on_aggregate(bar, rule)
 
     def _handle_order(self, update: OrderUpdate) -> None:
         self.context.track(update)

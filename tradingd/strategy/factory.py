@@ -9,9 +9,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from tradingd.domain.loading import check_class, explain, load_class
-from tradingd.errors import ConfigError
+from tradingd.errors import ConfigError, StrategyError
 from tradingd.strategy.base import Strategy
 from tradingd.strategy.context import StrategyContext
+from tradingd.strategy.timeframes import BarInput
 
 __all__ = ["BUILTIN_STRATEGIES", "ENTRY_POINT_GROUP", "StrategyFactory", "load_strategy_class"]
 
@@ -54,11 +55,20 @@ class StrategyFactory:
         self._make_context = make_context
         self._ids: set[str] = set()
 
-    def create(self, name: str, params: Mapping[str, Any] | None = None, strategy_id: str = "") -> Strategy:
+    def create(
+        self,
+        name: str,
+        params: Mapping[str, Any] | None = None,
+        strategy_id: str = "",
+        *,
+        bars: str | None = None,
+        bars_from: BarInput | None = None,
+    ) -> Strategy:
         """Create a strategy by name with validated parameters.
 
         `strategy_id` names it in orders, logs and figures; left empty it is the strategy's name, numbered from
-        the second on.
+        the second on. With `bars`, a rule such as "5m", its `on_bar` gets bars that are built by that rule from
+        `bars_from` ("bars", "trades" or "quotes") instead of raw ones.
 
         Raises:
             ConfigError: the name, a parameter or the id is wrong.
@@ -73,6 +83,8 @@ class StrategyFactory:
         taken = self._take_id(strategy_id, name)
         try:
             strategy = cls(validated, taken)
+            if bars is not None:
+                _replace_bars(strategy, bars, bars_from)
             strategy.bind(self._make_context(taken))
             tuple(strategy.symbols)
         except (Exception, SystemExit) as error:  # a user's constructor may raise anything
@@ -92,6 +104,12 @@ class StrategyFactory:
             strategy_id = f"{base}-{number}"
         self._ids.add(strategy_id)
         return strategy_id
+
+
+def _replace_bars(strategy: Strategy, rule: str, source: BarInput | None) -> None:
+    if type(strategy).on_bar is Strategy.on_bar:
+        raise StrategyError(f"bars = {rule!r} would build bars for its on_bar, and it has none")
+    strategy.timeframes.replace_bars(rule, source)
 
 
 def _refuse_coroutines(name: str, cls: type[Strategy]) -> None:

@@ -10,6 +10,7 @@ from tradingd.portfolio.manager import PortfolioManager
 from tradingd.runtime.clock import ManualClock, TimerQueue
 from tradingd.strategy.base import Strategy
 from tradingd.strategy.context import StrategyContext
+from tradingd.strategy.timeframes import BarInput
 from tradingd.testing.builders import at, make_instrument
 from tradingd.testing.log import EventLog
 
@@ -20,7 +21,8 @@ class StrategyRun:
     """Drives a strategy by hand: the test plays market, risk and exchange.
 
     What the strategy asks for is in `log`. `params` are validated as in a run; every symbol that the strategy
-    names, and those in `symbols`, have an instrument (`make_instrument`) unless `instruments` says otherwise.
+    names, and those in `symbols`, have an instrument (`make_instrument`) unless `instruments` says otherwise. With
+    `bars`, a rule such as "1m", what `on_bar` gets is built by it, as with that key of `[[strategies]]`.
 
     ::
 
@@ -39,12 +41,16 @@ class StrategyRun:
         symbols: Iterable[str] = (),
         instruments: Mapping[str, Instrument] | None = None,
         strategy_id: str = "s",
+        bars: str | None = None,
+        bars_from: BarInput | None = None,
     ) -> None:
         self.log = EventLog()
         self.clock = ManualClock(at(0))
         self.prices = PriceBoard()
         self.timers = TimerQueue(self.clock)
         self.strategy: Any = cls(cls.Params.model_validate(dict(params or {})), strategy_id)
+        if bars is not None:
+            self.strategy.timeframes.replace_bars(bars, bars_from)
         known = {symbol: make_instrument(symbol) for symbol in (*self.strategy.symbols, *symbols)}
         known.update(instruments or {})
         self.portfolio = PortfolioManager(instruments=known, prices=self.prices)
