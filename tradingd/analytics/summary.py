@@ -237,6 +237,9 @@ class SessionStats:
 
     def _on_order(self, update: OrderUpdate) -> None:
         status = update.status
+        if not status.is_terminal and update.order_id not in self._finished:
+            self._working[update.order_id] = status
+            return
         known = self._finished.get(update.order_id)
         if known is status:
             return

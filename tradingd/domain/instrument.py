@@ -72,7 +72,8 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
             if number < 0 or (name in _STEPS and not number):
                 least = "greater than 0" if name in _STEPS else "0 or greater"
                 raise MoneyError(f"{self.symbol}: {name} must be {least}, it is {number}")
-            msgspec.structs.force_setattr(self, name, number)
+            # The very object, so that the usual case is told by `is`.
+            msgspec.structs.force_setattr(self, name, ONE if number == ONE else number)
 
     @classmethod
     def plain(cls, symbol: str, quote: str = "USD") -> "Instrument":
@@ -90,7 +91,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
             MoneyError: an inverse contract has no value at a price of 0 or less.
 
         """
-        size = quantity if self.multiplier == ONE else mul(quantity, self.multiplier)
+        size = quantity if self.multiplier is ONE else mul(quantity, self.multiplier)
         if self.inverse:
             if price <= 0:
                 raise MoneyError(f"{self.symbol}: an inverse contract has no value at a price of {price}")

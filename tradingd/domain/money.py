@@ -88,6 +88,8 @@ def to_decimal(value: DecimalLike) -> Decimal:
 
     """
     if type(value) is Decimal:
+        if value.is_finite():
+            return value
         result = value
     elif isinstance(value, bool | float):
         raise MoneyError(
@@ -115,6 +117,8 @@ def from_market(value: float) -> Decimal:
     """
     if not isfinite(value):
         raise MoneyError(f"{value!r} is not a finite market price")
+    if type(value) is float:
+        return Decimal(repr(value))
     if isinstance(value, int):  # passes for a float in annotations
         return to_decimal(value)
     return Decimal(float.__repr__(value))  # a subclass, such as numpy's, may have a repr of its own

@@ -22,7 +22,7 @@ Nothing assigns `status`: `apply`, and through it `apply_fill` and `amend`, are 
 """
 
 from decimal import Decimal
-from enum import Enum, auto
+from enum import IntEnum, auto
 
 from tradingd.domain.enums import OrderStatus, OrderType, Side, TimeInForce
 from tradingd.domain.events import ApprovedOrder, OrderUpdate
@@ -32,7 +32,7 @@ from tradingd.errors import IllegalTransitionError, MoneyError
 __all__ = ["TRANSITIONS", "Order", "Trigger"]
 
 
-class Trigger(Enum):
+class Trigger(IntEnum):
     """What can happen to an order."""
 
     PREPARE = auto()

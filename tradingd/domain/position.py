@@ -73,28 +73,33 @@ class Position:
         """
         return self.trade(neg(_positive(quantity)), to_decimal(price))
 
-    def trade(self, quantity: Decimal, price: Decimal) -> Decimal:
-        """Book a trade of a signed `quantity`; returns the realised profit in the settlement currency."""
+    def trade(self, quantity: Decimal, price: Decimal, value: Decimal | None = None) -> Decimal:
+        """Book a trade of a signed `quantity`; returns the realised profit in the settlement currency.
+
+        `value` is what the trade is worth (`Instrument.value`), for a caller that knows it already.
+        """
         self.revision += 1
         held = self.quantity
+        if value is None:
+            value = self._instrument.value(quantity, price)
         if not held or (held > 0) == (quantity > 0):
-            self.cost = add(self.cost, self._instrument.value(quantity, price))
+            self.cost = add(self.cost, value)
             self.quantity = add(held, quantity)
             return ZERO
         if magnitude(quantity) <= magnitude(held):
-            return self._close(quantity, price)
-        realized = self._close(neg(held), price)
+            return self._close(quantity, value)
+        realized = self._close(neg(held), self._instrument.value(neg(held), price))
         rest = add(quantity, held)
         self.cost = add(ZERO, self._instrument.value(rest, price))
         self.quantity = rest
         return realized
 
-    def _close(self, quantity: Decimal, price: Decimal) -> Decimal:
-        """Close a part or all: `quantity` is opposite in sign to the holding and not greater."""
+    def _close(self, quantity: Decimal, value: Decimal) -> Decimal:
+        """Close a part or all by a trade worth `value`: `quantity` is opposite to the holding and not greater."""
         closed = neg(quantity)
         closes_all = closed == self.quantity
         released = self.cost if closes_all else share(self.cost, closed, self.quantity)
-        realized = sub(neg(self._instrument.value(quantity, price)), released)
+        realized = sub(neg(value), released)
         self.realized_pnl = add(self.realized_pnl, realized)
         self.cost = ZERO if closes_all else sub(self.cost, released)
         self.quantity = ZERO if closes_all else add(self.quantity, quantity)

@@ -5,6 +5,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, ClassVar
 
+from tradingd.domain.enums import Side
 from tradingd.domain.events import EventType, Fee, Fill, LedgerEntry, MarketEvent, PositionUpdate
 from tradingd.domain.instrument import Instrument
 from tradingd.domain.money import (
@@ -58,6 +59,8 @@ class PortfolioManager:
         self.ledger = Ledger()
         self._instruments = instruments
         self._known: dict[str, Instrument] = {}
+        self._moves: dict[str, tuple[str, ...]] = {}
+        """The assets that a trade of a symbol moves, besides its fees."""
         self._emit = emit
         self._valuation = Valuation(currency, prices if prices is not None else PriceBoard())
         self._account: dict[str, Position] = {}
@@ -94,16 +97,17 @@ class PortfolioManager:
         """
         _check(fill)
         instrument = self._instrument(fill.symbol)
-        quantity = fill.quantity if fill.side.sign > 0 else neg(fill.quantity)
+        quantity = fill.quantity if fill.side is Side.BUY else neg(fill.quantity)
         position = self._position(fill.symbol)
         own = self._strategy_position(fill.strategy_id, fill.symbol)
-        realized = position.trade(quantity, fill.price)
-        own.trade(quantity, fill.price)
+        value = instrument.value(quantity, fill.price)
+        realized = position.trade(quantity, fill.price, value)
+        own.trade(quantity, fill.price, value)
         if instrument.kind.is_contract:
             self._post(fill, "pnl", instrument.settle, realized, PNL)
         else:
             self._post(fill, "trade", instrument.base, quantity, MARKET)
-            self._post(fill, "trade", instrument.quote, neg(instrument.value(quantity, fill.price)), MARKET)
+            self._post(fill, "trade", instrument.quote, neg(value), MARKET)
         for fee in fill.fees:
             self._charge(fill, fee, instrument, (position, own))
         self._refresh(fill, instrument, position)
@@ -274,9 +278,14 @@ class PortfolioManager:
         else:
             self._open.pop(symbol, None)
         self._valuation.note_trade(symbol, fill.price)
-        assets = {instrument.settle} if instrument.kind.is_contract else {instrument.base, instrument.quote}
-        assets.update(fee.asset for fee in fill.fees)
-        for asset in sorted(assets):
+        moved = self._moves.get(symbol)
+        if moved is None:
+            contract = instrument.kind.is_contract
+            moved = (instrument.settle,) if contract else tuple(sorted({instrument.base, instrument.quote}))
+            self._moves[symbol] = moved
+        if any(fee.asset not in moved for fee in fill.fees):
+            moved = tuple(sorted({*moved, *(fee.asset for fee in fill.fees)}))
+        for asset in moved:
             self._valuation.set_asset(asset, self.ledger.balance(asset))
         if instrument.kind.is_contract:
             profit = position.unrealized_pnl if position.quantity else None

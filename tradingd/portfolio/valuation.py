@@ -76,8 +76,8 @@ class Valuation:
     def note_trade(self, symbol: str, price: Decimal) -> None:
         """Take a trade's price for a symbol that has no market data (yet)."""
         self._last_trade[symbol] = price
-        self.current = False
-        self.touch(symbol)
+        if symbol not in self._prices.latest:
+            self.touch(symbol)
 
     def price(self, symbol: str) -> Decimal | None:
         """The mark of `symbol`: its latest market price, else its last trade's; None when that is no number."""
@@ -204,6 +204,8 @@ class Valuation:
             if price is not None:
                 return worth(line.balance, price)
         if line.profit is None:
+            if line.asset == self.currency:
+                return line.balance
             return worth(line.balance, self.rate(line.asset))
         price = self.price(line.contract)
         if price is None:

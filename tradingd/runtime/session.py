@@ -92,14 +92,13 @@ class Session:
         self.portfolio: PortfolioManager = container.get("portfolio_manager")
         self.recorder = recorder
         self.stats = SessionStats()
-        self.recent: deque[str] = deque(maxlen=_RECENT)
+        self._recent: deque[Event] = deque(maxlen=_RECENT)
         self.observer_failures: list[str] = []
         self.manager.on_observer_failure = self._on_observer_failure
         self._sampler = EquitySampler(self.portfolio, self.stats, recorder)
         self.stats.on_equity(report.first_ts, self.portfolio.initial_cash)
         self.manager.clock.advance_to(report.first_ts)
-        self.manager.observe(self.stats.observe, _TOLD)
-        self.manager.observe(self._tell_recent, _TOLD)
+        self.manager.observe(self._observe, _TOLD)
         self.manager.observe(self._sampler.observe, MARKET_EVENTS)
         if recorder is not None:
             self.manager.observe(recorder.observe, recorder.event_types)
@@ -155,7 +154,7 @@ class Session:
             events_total=total,
             positions=self._positions(),
             open_orders=self._open_orders(),
-            recent=tuple(self.recent),
+            recent=self.recent,
             halts=tuple(f"{' '.join(key)}: {halt.name}" for key, halt in self.stats.halted.items()),
             strategies=self._strategy_lines(),
         )
@@ -198,17 +197,25 @@ class Session:
         halt = self.stats.halted.get((HaltScope.STRATEGY.value, strategy.strategy_id))
         return "RUNNING" if halt is None else halt.name
 
-    def _tell_recent(self, event: Event) -> None:
-        line = _line(event)
-        if line:
-            self.recent.append(line)
+    @property
+    def recent(self) -> tuple[str, ...]:
+        """The latest that happened, in words."""
+        return tuple(map(_line, self._recent))
+
+    def _observe(self, event: Event) -> None:
+        self.stats.observe(event)
+        if not isinstance(event, OrderUpdate) or event.status in _REFUSALS:
+            self._recent.append(event)
+
+
+_REFUSALS = frozenset({OrderStatus.DENIED, OrderStatus.REJECTED})
 
 
 def _line(event: Event) -> str:
     if isinstance(event, Fill):
         traded = f"{decimal_text(event.quantity)} {event.symbol} at {decimal_text(event.price)}"
         return f"{event.strategy_id}: {event.side} {traded}"
-    if isinstance(event, OrderUpdate) and event.status in {OrderStatus.DENIED, OrderStatus.REJECTED}:
+    if isinstance(event, OrderUpdate):
         return f"{event.strategy_id}: {event.status} {event.symbol} {event.reason}"
     if isinstance(event, StrategyFaulted):
         return f"{event.strategy_id}: FAULTED {event.error}"
