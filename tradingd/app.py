@@ -39,7 +39,6 @@ from tradingd.risk.sizing import (
     PercentOfEquitySizer,
     PositionSizer,
 )
-from tradingd.runtime.async_manager import AsyncEventManager
 from tradingd.runtime.clock import ManualClock, TimerQueue
 from tradingd.runtime.container import Container
 from tradingd.runtime.manager import EventManager
@@ -82,10 +81,7 @@ def build(settings: Settings) -> Container:
     add = container.register
     clock, prices = ManualClock(), PriceBoard()
     timers = TimerQueue(clock)
-    make = SyncEventManager if settings.run.mode == "backtest" else AsyncEventManager
-    manager: EventManager = make(
-        clock=clock, prices=prices, timers=timers, capacity=settings.runtime.queue_capacity
-    )
+    manager = _event_manager(settings, clock=clock, prices=prices, timers=timers)
     emit = manager.emit
     for name, part in {"config": settings, "clock": clock, "prices": prices}.items():
         add(name, part)
@@ -208,6 +204,16 @@ def register_all(container: Container, strategies: Sequence[Strategy]) -> None:
 
 
 # --- parts ---------------------------------------------------------------------------------------------------
+
+
+def _event_manager(settings: Settings, **parts: Any) -> EventManager:  # noqa: ANN401 - those of EventManager
+    """The synchronous driver for a backtest, else the asynchronous one; asyncio is imported only for that."""
+    capacity = settings.runtime.queue_capacity
+    if settings.run.mode == "backtest":
+        return SyncEventManager(**parts, capacity=capacity)
+    from tradingd.runtime.async_manager import AsyncEventManager
+
+    return AsyncEventManager(**parts, capacity=capacity)
 
 
 def _make_importable(folder: Path) -> None:

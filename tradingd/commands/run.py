@@ -1,13 +1,12 @@
 """`tradingd run` and `tradingd backtest`."""
 
-import asyncio
 import os
 import secrets
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from tradingd.analytics.recorder import RunRecorder
 from tradingd.analytics.summary import Summary
@@ -17,11 +16,15 @@ from tradingd.config import Settings, load_settings
 from tradingd.data.handler import LoadReport
 from tradingd.domain.events import EventType
 from tradingd.errors import ConfigError, UsageError
-from tradingd.ops.logging import EventLogger, LogHandle, configure_logging
 from tradingd.runtime.backtest import BacktestSession
 from tradingd.runtime.container import Container
-from tradingd.runtime.daemon import END_OF_DATA, DaemonSession
 from tradingd.strategy.base import Strategy
+
+if TYPE_CHECKING:  # a backtest has no need of an event loop, and none of structured logs
+    import asyncio
+
+    from tradingd.ops.logging import LogHandle
+    from tradingd.runtime.daemon import DaemonSession
 
 __all__ = ["exit_code", "run_backtest", "run_daemon"]
 
@@ -71,6 +74,11 @@ def run_daemon(
     files: Sequence[Path], sets: Sequence[str], out: Path | None, fmt: str | None, *, as_json: bool = False
 ) -> int:
     """Run the daemon from configuration files; returns the exit code. `as_json`: JSON lines on a terminal, too."""
+    import asyncio
+
+    from tradingd.ops.logging import EventLogger
+    from tradingd.runtime.daemon import END_OF_DATA, DaemonSession
+
     recorder_format = _format(fmt, out)
     settings = load_settings(files, overrides=sets, environ=os.environ)
     if settings.run.mode == "backtest":
@@ -126,7 +134,7 @@ def _prepare(settings: Settings) -> tuple[Container, list[Strategy], LoadReport]
     return container, strategies, report
 
 
-def _attach_panel(session: DaemonSession) -> None:
+def _attach_panel(session: "DaemonSession") -> None:
     from rich.console import Console
 
     from tradingd.ops.console import LiveConsole
@@ -139,7 +147,7 @@ def _is_terminal() -> bool:
     return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
 
-def exit_code(session: DaemonSession) -> int:
+def exit_code(session: "DaemonSession") -> int:
     """What the process ends with: 0, the failure's own code (told on stderr), or 130 for a forced stop."""
     lost = session.recorder.failure if session.recorder is not None else None
     failure = session.failure or lost
@@ -149,7 +157,7 @@ def exit_code(session: DaemonSession) -> int:
     return _FORCED if session.forced else 0
 
 
-def _loop_factory(wanted: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
+def _loop_factory(wanted: str) -> "Callable[[], asyncio.AbstractEventLoop] | None":
     """Uvloop's loop where it is wanted and there, else None for asyncio's own."""
     if wanted == "off":
         return None
@@ -173,14 +181,16 @@ def _speed(settings: Settings, report: LoadReport) -> float | None:
     return None
 
 
-def _logging(settings: Settings, *, panel: bool) -> LogHandle:
+def _logging(settings: Settings, *, panel: bool) -> "LogHandle":
     """Log lines to stdout; nowhere while the panel, which tells the same, has the terminal."""
+    from tradingd.ops.logging import configure_logging
+
     stream = open(os.devnull, "w", encoding="utf-8") if panel else sys.stdout  # noqa: SIM115, PTH123 - lives as long as the run
     fmt: Literal["json", "console"] = "console" if settings.logging.format == "console" else "json"
     return configure_logging(settings.logging.level, fmt, stream, _run_id(settings))
 
 
-def _log_gaps(handle: LogHandle, report: LoadReport) -> None:
+def _log_gaps(handle: "LogHandle", report: LoadReport) -> None:
     for scanned in report.series:
         if scanned.gap_count:
             handle.logger.warning(

@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
-import msgspec
 from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -21,6 +20,8 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from tradingd.analytics.snapshot import OrderLine as OrderLine
+from tradingd.analytics.snapshot import Snapshot as Snapshot
 from tradingd.analytics.summary import PositionLine, StrategyLine, Summary
 from tradingd.domain.money import magnitude, quantize
 from tradingd.errors import ComponentError
@@ -39,42 +40,6 @@ _MODES: Final = {
 _STATES: Final = {"TRADING": "bold green", "HALTED": "bold white on red", "STOPPED": "bold"}
 _WORDS: Final = {"BUY": "green", "SELL": "red", "UNKNOWN": "bold red", "FAULTED": "bold red"}
 _TALL: Final = 32  # lines, from which on the live panel has a table of strategies
-
-
-class OrderLine(msgspec.Struct, kw_only=True, frozen=True):
-    """A working order as it is told."""
-
-    symbol: str
-    side: str
-    order_type: str
-    quantity: Decimal
-    filled: Decimal
-    price: Decimal | None = None
-    status: str
-
-
-class Snapshot(msgspec.Struct, kw_only=True, frozen=True):
-    """What the live panel shows at one instant. Unknown totals (a live feed) are None: then there is no bar."""
-
-    mode: str
-    state: str
-    clock_ns: int
-    currency: str
-    equity: Decimal
-    pnl: Decimal
-    return_percent: Decimal
-    drawdown_percent: Decimal
-    name: str = ""
-    progress: float | None = None
-    """From 0 to 1."""
-    events_done: int = 0
-    events_total: int | None = None
-    positions: tuple[PositionLine, ...] = ()
-    open_orders: tuple[OrderLine, ...] = ()
-    recent: tuple[str, ...] = ()
-    """Event lines, the latest last."""
-    halts: tuple[str, ...] = ()
-    strategies: tuple[StrategyLine, ...] = ()
 
 
 class LiveConsole:

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from tradingd.analytics.recorder import RunRecorder
+from tradingd.analytics.snapshot import OrderLine, Snapshot
 from tradingd.analytics.summary import (
     PositionLine,
     SessionStats,
@@ -28,7 +29,6 @@ from tradingd.domain.events import (
 )
 from tradingd.domain.money import ONE, sub
 from tradingd.execution.engine import ExecutionEngine
-from tradingd.ops.console import OrderLine, Snapshot
 from tradingd.portfolio.manager import PortfolioManager
 from tradingd.runtime.container import Container
 from tradingd.runtime.manager import EventManager
