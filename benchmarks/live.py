@@ -1,7 +1,7 @@
-"""The live path in paper mode: ticks through the asynchronous driver on uvloop, measured against a bare pipeline.
+"""The live path in paper mode: ticks through the asynchronous driver on uvloop, held against a bare pipeline.
 
-`tick to order` is the time from the moment a feed publishes a tick to the moment the broker is handed the order that
-a strategy asks for because of it, through market-data task, strategy, risk (limits on) and execution.
+`tick to order` is the time from the moment a feed publishes a tick to the moment the broker is handed the order
+that a strategy asks for because of it, through market-data task, strategy, risk (limits on) and execution.
 
 - closed loop: the next tick comes when all is quiet; what one tick costs.
 - open loop: ticks come at a fixed rate, whether or not the last one is done; what waiting adds.
@@ -20,7 +20,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Self
 
 from tradingd.app import build, make_strategies, register_all
 from tradingd.broker.simulated import SimulatedBroker
@@ -53,7 +53,7 @@ max_drawdown_percent = 50
 
 
 class Eager(Strategy):
-    """Asks for a limit order that cannot fill at every `every`th tick; the exchange expires it at the next tick."""
+    """Asks for a limit order that cannot fill at every `every`th tick; it expires at the next tick."""
 
     class Params(StrategyParams):
         """Which symbol, and how often."""
@@ -98,7 +98,7 @@ class Run:
         self.reached.append(time.perf_counter_ns())
         self._place(order)
 
-    async def __aenter__(self) -> "Run":
+    async def __aenter__(self) -> Self:
         self._tasks = [asyncio.ensure_future(task()) for task in self.manager.tasks().values()]
         await self.manager.start()
         return self
@@ -128,7 +128,7 @@ class Pipeline:
         self.queues: list[asyncio.Queue[Quote]] = [asyncio.Queue(10_000) for _ in range(5)]
         self.reached: list[int] = []
 
-    async def __aenter__(self) -> "Pipeline":
+    async def __aenter__(self) -> Self:
         self._tasks = [asyncio.ensure_future(self._stage(i)) for i in range(5)]
         return self
 
