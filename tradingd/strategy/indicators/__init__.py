@@ -15,8 +15,33 @@ rounded mean of its window and `RollingStd` survives cancellation. Neither drift
 
 from tradingd.strategy.indicators.averages import EMA, SMA
 from tradingd.strategy.indicators.base import Indicator
-from tradingd.strategy.indicators.channels import Donchian
-from tradingd.strategy.indicators.oscillators import RSI
-from tradingd.strategy.indicators.volatility import ATR, RollingStd
+from tradingd.strategy.indicators.channels import Bollinger, Donchian, Keltner
+from tradingd.strategy.indicators.oscillators import CCI, RSI, Stochastic
+from tradingd.strategy.indicators.trend import ADX, MACD, Ichimoku, Supertrend
+from tradingd.strategy.indicators.volatility import ATR, RollingStd, ZScore
+from tradingd.strategy.indicators.volume import OBV, VWAP, RollingVWAP
+from tradingd.strategy.indicators.weighted import WMA, LinRegSlope
 
-__all__ = ["ATR", "EMA", "RSI", "SMA", "Donchian", "Indicator", "RollingStd"]
+__all__ = [
+    "ADX",
+    "ATR",
+    "CCI",
+    "EMA",
+    "MACD",
+    "OBV",
+    "RSI",
+    "SMA",
+    "VWAP",
+    "WMA",
+    "Bollinger",
+    "Donchian",
+    "Ichimoku",
+    "Indicator",
+    "Keltner",
+    "LinRegSlope",
+    "RollingStd",
+    "RollingVWAP",
+    "Stochastic",
+    "Supertrend",
+    "ZScore",
+]

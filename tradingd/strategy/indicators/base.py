@@ -1,6 +1,6 @@
 """What all indicators share."""
 
-from typing import NoReturn
+from typing import ClassVar, NoReturn
 
 _HUGE = 1e150
 """Observations are smaller than this, so that neither their sums nor their squares overflow."""
@@ -9,25 +9,29 @@ _HUGE = 1e150
 class Indicator:
     """What all indicators share; `update` differs in what it takes."""
 
-    __slots__ = ("_missing", "period", "value", "warmup")
+    __slots__ = ("_label", "_missing", "period", "value", "warmup")
+
+    _takes: ClassVar[str] = "finite price (magnitude < 1e150)"
 
     period: int
     """The length of the window, or of the smoothing, in observations."""
     warmup: int
-    """How many updates it takes until there is a value."""
+    """How many updates it takes until there is a value (and all further outputs)."""
     value: float | None
     """The latest value, None until `ready`. To read; a plain attribute, because it is read at every bar."""
 
-    def __init__(self, period: int, warmup: int) -> None:
-        if period < 1:
-            raise ValueError(f"{type(self).__name__}: a period is at least 1, this is {period}")
+    def __init__(self, period: int, warmup: int, *, made_with: tuple[float, ...] | None = None) -> None:
+        self._check_periods(period)
         self.period = period
         self.warmup = warmup
+        self._label = (
+            f"{type(self).__name__}({', '.join(map(str, (period,) if made_with is None else made_with))})"
+        )
         self.value = None
         self._missing = warmup
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.period}, value={self.value})"
+        return f"{self._label[:-1]}{'' if self._label.endswith('()') else ', '}value={self.value})"
 
     @property
     def ready(self) -> bool:
@@ -36,7 +40,16 @@ class Indicator:
 
     def _refuse(self, *observation: float) -> NoReturn:
         shown = ", ".join(map(repr, observation))
-        raise ValueError(f"{type(self).__name__}({self.period}): {shown} is no finite price (magnitude < 1e150)")
+        raise ValueError(f"{self._label}: {shown} is no {self._takes}")
+
+    def _check_periods(self, *periods: int) -> None:
+        for period in periods:
+            if period < 1:
+                raise ValueError(f"{type(self).__name__}: a period is at least 1, this is {period}")
+
+    def _check_multiplier(self, multiplier: float) -> None:
+        if not 0.0 < multiplier < _HUGE:
+            raise ValueError(f"{type(self).__name__}: a multiplier is greater than 0, this is {multiplier}")
 
 
 class MeanSeeded(Indicator):

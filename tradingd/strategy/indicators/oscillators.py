@@ -1,6 +1,15 @@
 """Figures that swing between bounds or about zero."""
 
+from collections import deque
+from math import fsum
+from sys import float_info
+from typing import ClassVar
+
+from tradingd.strategy.indicators.averages import SMA
 from tradingd.strategy.indicators.base import _HUGE, Indicator
+from tradingd.strategy.indicators.windows import RollingMax
+
+_ROUNDING = 4.0 * float_info.epsilon
 
 
 class RSI(Indicator):
@@ -62,3 +71,94 @@ class RSI(Indicator):
         self._gain /= self.period
         self._loss /= self.period
         return self.value
+
+
+class Stochastic(Indicator):
+    """The stochastic oscillator, 0 to 100. Warm-up: `period` + `smoothing` + `signal` - 2 bars.
+
+    George Lane, Lane's Stochastics (Technical Analysis of Stocks and Commodities 2, 1984). The raw %K is where
+    the close lies between the lowest low (0) and the highest high (100) of the last `period` bars. The value,
+    `k`, is its mean over `smoothing` bars, and `d` that of `k` over `signal` bars (TA-Lib STOCH with simple
+    averages). With `smoothing` 1 it is the fast stochastic (TA-Lib STOCHF).
+
+    While highest and lowest are equal the raw %K is undefined; it then counts as 0, as in TA-Lib. A close
+    outside its bar is refused.
+    """
+
+    __slots__ = ("_average", "_highs", "_lows", "_smooth", "d")
+
+    _takes: ClassVar[str] = "bar of finite prices (magnitude < 1e150) with low <= close <= high"
+
+    d: float | None
+    """%D, the average of the value; None until `ready`."""
+
+    def __init__(self, period: int = 14, smoothing: int = 3, signal: int = 3) -> None:
+        super().__init__(period, period + smoothing + signal - 2, made_with=(period, smoothing, signal))
+        self._check_periods(smoothing, signal)
+        self._highs = RollingMax(period)
+        self._lows = RollingMax(period)
+        self._smooth = SMA(smoothing)
+        self._average = SMA(signal)
+        self.d = None
+
+    @property
+    def k(self) -> float | None:
+        """%K: the same as `value`."""
+        return self.value
+
+    def update(self, high: float, low: float, close: float) -> float | None:
+        """Take the next bar; returns the new %K."""
+        if not -_HUGE < low <= close <= high < _HUGE:
+            self._refuse(high, low, close)
+        highest = self._highs.update(high)
+        lowest = -self._lows.update(-low)
+        if self._missing:
+            self._missing -= 1
+            if self.warmup - self._missing < self.period:
+                return None
+        span = highest - lowest
+        k = self._smooth.update(100.0 * ((close - lowest) / span) if span else 0.0)
+        if k is None:
+            return None
+        self.d = d = self._average.update(k)
+        if d is None:
+            return None
+        self.value = k
+        return k
+
+
+class CCI(Indicator):
+    """The commodity channel index, mostly within -100 and 100. Warm-up: `period` bars.
+
+    Donald Lambert, Commodity Channel Index (Commodities magazine, October 1980): the typical price
+    (high + low + close) / 3 less its mean over `period` bars, in units of 0.015 x its mean deviation from
+    that mean. A window without deviation has the value 0, as in TA-Lib.
+
+    The mean deviation has no sliding form, so an update takes time in proportion to the period. Typical prices
+    are taken relative to the newest before they are averaged, and a deviation that is within the rounding of
+    high + low + close counts as none: the value is then 0 and not the ratio of two rounding errors.
+    """
+
+    __slots__ = ("_window",)
+
+    def __init__(self, period: int = 20) -> None:
+        super().__init__(period, period)
+        self._window: deque[float] = deque(maxlen=period)
+
+    def update(self, high: float, low: float, close: float) -> float | None:
+        """Take the next bar; returns the new value."""
+        if not (-_HUGE < low < _HUGE and -_HUGE < high < _HUGE and -_HUGE < close < _HUGE):
+            self._refuse(high, low, close)
+        window = self._window
+        newest = high + low + close  # thrice the typical price: the index is the same at any scale
+        window.append(newest)
+        if self._missing:
+            self._missing -= 1
+            if self._missing:
+                return None
+        period = self.period
+        relative = [price - newest for price in window]
+        mean = fsum(relative) / period
+        deviation = fsum([abs(price - mean) for price in relative]) / period
+        self.value = value = -mean / (0.015 * deviation) if deviation > _ROUNDING * abs(newest) else 0.0
+        return value

@@ -1,7 +1,7 @@
 """How far prices move and spread."""
 
 from collections import deque
-from math import fsum, sqrt
+from math import fsum, nan, sqrt
 
 from tradingd.strategy.indicators.base import _HUGE, Indicator, MeanSeeded
 
@@ -59,11 +59,21 @@ class RollingStd(Indicator):
             raise ValueError(f"RollingStd: ddof is at least 0 and less than the period {period}, this is {ddof}")
         self._divisor = period - ddof
         self._window = deque([0.0] * period, period)
-        self._base = 0.0
+        self._base = nan
         self._mean = 0.0  # of observation - base: small, so it rounds little
         self._squares = 0.0
         self._floor = 0.0
         self._until_afresh = period
+
+    @property
+    def mean(self) -> float:
+        """The mean of the same window; NaN until `ready`."""
+        return self._base + self._mean
+
+    @property
+    def distance(self) -> float:
+        """The latest observation less the mean, exact even where they are huge beside it; NaN until `ready`."""
+        return (self._window[-1] - self._base) - self._mean
 
     def update(self, x: float) -> float | None:
         """Take the next observation; returns the new value."""
@@ -102,3 +112,29 @@ class RollingStd(Indicator):
         self._squares = max(0.0, fsum([d * d for d in deviations]) - off * off / n)
         self._floor = self._squares * 1e-4
         self._until_afresh = n
+
+
+class ZScore(Indicator):
+    """How many standard deviations the latest observation lies above the mean. Warm-up: `period` updates.
+
+    Mean and deviation are those of the last `period` observations, the latest included. `ddof` is that of
+    `RollingStd`, which does the work. Without any deviation the quotient is undefined; the value is then 0.
+    """
+
+    __slots__ = ("_deviation",)
+
+    def __init__(self, period: int, ddof: int = 0) -> None:
+        super().__init__(period, period, made_with=(period, ddof))
+        if not 0 <= ddof < period:
+            raise ValueError(f"ZScore: ddof is at least 0 and less than the period {period}, this is {ddof}")
+        self._deviation = RollingStd(period, ddof)
+
+    def update(self, x: float) -> float | None:
+        """Take the next observation; returns the new value."""
+        if not -_HUGE < x < _HUGE:
+            self._refuse(x)
+        deviation = self._deviation.update(x)
+        if deviation is None:
+            return None
+        self.value = value = self._deviation.distance / deviation if deviation else 0.0
+        return value
