@@ -56,10 +56,10 @@ def instrument(symbol: str = "X") -> Instrument:
 
 
 def real_columns(path: Path) -> dict[str, list[float]]:
-    """Open, high, low and close of a file of real bars; skips where it is absent."""
+    """Open, high, low, close and volume of a file of real bars; skips where it is absent."""
     if not path.exists():
         pytest.skip(f"the real bars {path} are not in this checkout")
-    table = pq.read_table(path, columns=["open", "high", "low", "close"])
+    table = pq.read_table(path, columns=["open", "high", "low", "close", "volume"])
     return {name: table[name].to_pylist() for name in table.column_names}
 
 

@@ -1,10 +1,9 @@
 """Streaming indicators against TA-Lib, exact arithmetic and their own promises."""
 
-import tracemalloc
 from collections.abc import Callable
 from fractions import Fraction
 from itertools import cycle, islice
-from math import fsum, inf, nan, sqrt
+from math import fsum, nan, sqrt
 from pathlib import Path
 from statistics import pstdev, stdev
 from typing import Any
@@ -15,12 +14,9 @@ import talib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.strategy.harness import REAL_FILES, real_columns
-from tradingd.strategy import indicators
-from tradingd.strategy.indicators import ATR, EMA, RSI, SMA, Donchian, Indicator, RollingStd
-
-real_bars = pytest.mark.parametrize("path", REAL_FILES, ids=lambda path: path.stem)
-periods = pytest.mark.parametrize("period", [2, 10, 14, 30, 200])
+from tests.strategy.harness import real_columns
+from tests.strategy.indicator_checks import agree, numbers, periods, prices, real_bars, stream
+from tradingd.strategy.indicators import ATR, EMA, RSI, SMA, Donchian, RollingStd
 
 ONE_PRICE: list[tuple[Callable[[int], Any], Any]] = [
     (SMA, talib.SMA),
@@ -28,29 +24,6 @@ ONE_PRICE: list[tuple[Callable[[int], Any], Any]] = [
     (RSI, talib.RSI),
     (RollingStd, talib.STDDEV),
 ]
-ALL: list[Callable[[int], Any]] = [SMA, EMA, RSI, RollingStd, ATR, Donchian]
-WIDTH = {ATR: 3, Donchian: 2}
-
-prices = st.floats(min_value=1e-6, max_value=1e6, allow_nan=False)
-numbers = st.floats(min_value=-1e149, max_value=1e149, allow_nan=False)
-
-
-def feed(indicator: Any, x: float) -> float | None:
-    """Update any indicator with a bar that is one price."""
-    return indicator.update(*[x] * WIDTH.get(type(indicator), 1))
-
-
-def stream(indicator: Any, *columns: list[float]) -> np.ndarray:
-    """All values, NaN until there is one."""
-    values = [indicator.update(*row) for row in zip(*columns, strict=True)]
-    return np.array([nan if value is None else value for value in values])
-
-
-def agree(ours: np.ndarray, theirs: np.ndarray) -> None:
-    """Assert the same warm-up, and 1e-9 relatively or absolutely after it."""
-    assert np.array_equal(np.isnan(ours), np.isnan(theirs))
-    ready = ~np.isnan(theirs)
-    np.testing.assert_allclose(ours[ready], theirs[ready], rtol=1e-9, atol=1e-9)
 
 
 # --- against TA-Lib, on real bars --------------------------------------------------------------------------
@@ -248,72 +221,3 @@ def test_donchian_read_before_update_excludes_the_bar() -> None:
     channel.update(9.0, 0.5)
     assert before == (4.0, 1.0)
     assert (channel.upper, channel.lower) == (9.0, 0.5)
-
-
-# --- what all promise --------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("make", ALL)
-@pytest.mark.parametrize("period", [1, 2, 14])
-def test_warmup_is_the_update_that_gives_the_first_value(make: Any, period: int) -> None:
-    """There is no value before `warmup` updates and one from then on; `update` returns what `value` shows."""
-    indicator = make(period)
-    for i in range(1, indicator.warmup + 3):
-        assert feed(indicator, float(i)) == indicator.value
-        assert indicator.ready == (i >= indicator.warmup)
-        assert indicator.ready == (indicator.value is not None)
-
-
-@pytest.mark.parametrize("make", ALL)
-@pytest.mark.parametrize("poison", [nan, inf, -inf, 1e151])
-@pytest.mark.parametrize("seen", [0, 3, 40])
-def test_poison_is_refused_and_leaves_no_trace(make: Any, poison: float, seen: int) -> None:
-    """NaN, infinities and absurd sizes raise naming the indicator, and the next values are as if never offered."""
-    poisoned, clean = make(14), make(14)
-    for i in range(seen):
-        feed(poisoned, float(i % 7))
-        feed(clean, float(i % 7))
-    with pytest.raises(ValueError, match=rf"{make.__name__}\(14\): {poison!r}".replace("+", r"\+")):
-        feed(poisoned, poison)
-    assert [feed(poisoned, float(i)) for i in range(20)] == [feed(clean, float(i)) for i in range(20)]
-
-
-@pytest.mark.parametrize("make", ALL)
-def test_a_period_is_at_least_one(make: Any) -> None:
-    """A period of 0 is refused by name."""
-    with pytest.raises(ValueError, match=f"{make.__name__}: a period is at least 1, this is 0"):
-        make(0)
-
-
-@pytest.mark.parametrize("make", ALL)
-@pytest.mark.parametrize("step", [1.0, -1.0], ids=["rising", "falling"])
-def test_memory_does_not_grow(make: Any, step: float) -> None:
-    """Twenty thousand updates take no more memory than the first thousand, even on a one-way market."""
-    indicator = make(50)
-    tracemalloc.start()
-    try:
-        for i in range(1_000):
-            feed(indicator, 1e5 + i * step)
-        early = tracemalloc.get_traced_memory()[0]
-        for i in range(1_000, 21_000):
-            feed(indicator, 1e5 + i * step)
-        grown = tracemalloc.get_traced_memory()[0] - early
-    finally:
-        tracemalloc.stop()
-    assert grown < 4_096
-
-
-@pytest.mark.parametrize("make", ALL)
-def test_an_indicator_takes_no_other_attributes(make: Any) -> None:
-    """Indicators are slotted: a typing error in an attribute raises."""
-    indicator: Indicator = make(3)
-    with pytest.raises(AttributeError):
-        indicator.vaule = 1.0  # type: ignore[attr-defined]
-    assert repr(indicator) == f"{make.__name__}(3, value=None)"
-
-
-def test_the_public_names_are_sorted() -> None:
-    """`__all__` is sorted and every name in it exists."""
-    names = indicators.__all__
-    assert sorted(names, key=lambda name: (not name.isupper(), name)) == list(names)
-    assert all(hasattr(indicators, name) for name in names)

@@ -135,15 +135,16 @@ class CCI(Indicator):
     that mean. A window without deviation has the value 0, as in TA-Lib.
 
     The mean deviation has no sliding form, so an update takes time in proportion to the period. Typical prices
-    are taken relative to the newest before they are averaged, and a deviation that is within the rounding of
-    high + low + close counts as none: the value is then 0 and not the ratio of two rounding errors.
+    are kept with what rounding loses and taken relative to the newest before they are averaged, so the index
+    is exact however little prices move. A deviation within the rounding of the prices themselves (decimals are
+    no floats) counts as none: the value is then 0 and not the ratio of two rounding errors.
     """
 
     __slots__ = ("_window",)
 
     def __init__(self, period: int = 20) -> None:
         super().__init__(period, period)
-        self._window: deque[float] = deque(maxlen=period)
+        self._window: deque[tuple[float, float]] = deque(maxlen=period)
 
     def update(self, high: float, low: float, close: float) -> float | None:
         """Take the next bar; returns the new value."""
@@ -151,13 +152,14 @@ class CCI(Indicator):
             self._refuse(high, low, close)
         window = self._window
         newest = high + low + close  # thrice the typical price: the index is the same at any scale
-        window.append(newest)
+        lost = fsum((high, low, close, -newest))
+        window.append((newest, lost))
         if self._missing:
             self._missing -= 1
             if self._missing:
                 return None
         period = self.period
-        relative = [price - newest for price in window]
+        relative = [(price - newest) + (rest - lost) for price, rest in window]
         mean = fsum(relative) / period
         deviation = fsum([abs(price - mean) for price in relative]) / period
         self.value = value = -mean / (0.015 * deviation) if deviation > _ROUNDING * abs(newest) else 0.0
