@@ -9,12 +9,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from tests.strategy.harness import REAL_FILES, real_columns
 
 real_bars = pytest.mark.parametrize("path", REAL_FILES, ids=lambda path: path.stem)
 periods = pytest.mark.parametrize("period", [2, 10, 14, 30, 200])
+
+repeatable = settings(deadline=None, derandomize=True)
+"""The same examples at every run, however slow the machine."""
 
 prices = st.floats(min_value=1e-6, max_value=1e6, allow_nan=False)
 numbers = st.floats(min_value=-1e149, max_value=1e149, allow_nan=False)

@@ -17,6 +17,7 @@ from tests.strategy.indicator_checks import (
     periods,
     real_bars,
     real_ohlcv,
+    repeatable,
     some_bars,
     state,
     still_bars,
@@ -89,6 +90,7 @@ def test_fast_stochastic_agrees_with_talib(period: int, path: Path) -> None:
     )
 
 
+@repeatable
 @given(st.integers(1, 6), st.integers(1, 3), st.one_of(some_bars, still_bars))
 def test_stochastic_is_that_of_the_window(period: int, smoothing: int, bars: Bars) -> None:
     """%K is the mean place of the close between the extremes of each window; within 0 and 100, ties and all."""
@@ -152,6 +154,7 @@ def test_cci_is_near_exact_on_real_bars(period: int, path: Path) -> None:
             assert_exact(value, bars[i - period : i])
 
 
+@repeatable
 @given(st.integers(1, 8), st.one_of(some_bars, still_bars))
 def test_cci_is_near_exact(period: int, bars: Bars) -> None:
     """Any bars give the exact index to 1e-12, those that hardly move included."""

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.strategy.indicator_checks import OneMarket, held, state
+from tests.strategy.indicator_checks import OneMarket, held, repeatable, state
 from tradingd.strategy import indicators
 from tradingd.strategy.indicators import (
     ADX,
@@ -128,6 +128,7 @@ def test_poison_is_refused_and_leaves_no_trace(kind: Kind, poison: float, seen: 
 
 
 @every_kind
+@repeatable
 @given(data=st.data())
 def test_a_refusal_changes_nothing_at_any_time(kind: Kind, data: st.DataObject) -> None:
     """Whatever has been seen, after a refused observation the indicator goes on as if it had not been offered."""
@@ -145,6 +146,7 @@ def test_a_refusal_changes_nothing_at_any_time(kind: Kind, data: st.DataObject) 
 
 
 @pytest.mark.parametrize("kind", [kind for kind in ALL if kind.windowed], ids=lambda kind: kind.name)
+@repeatable
 @given(closes=st.lists(st.integers(0, 10_000), min_size=12, max_size=150))
 def test_a_window_forgets_what_has_left_it(kind: Kind, closes: list[int]) -> None:
     """After any past the outputs are those of a fresh one that has seen the last `warmup` updates only."""

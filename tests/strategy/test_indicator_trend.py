@@ -13,6 +13,7 @@ from tests.strategy.indicator_checks import (
     periods,
     real_bars,
     real_ohlcv,
+    repeatable,
     some_bars,
     still_bars,
     stream,
@@ -44,6 +45,7 @@ def test_adx_agrees_with_talib(period: int, path: Path) -> None:
     agree_all(ours, theirs)
 
 
+@repeatable
 @given(st.integers(2, 6), st.one_of(some_bars, still_bars))
 def test_adx_agrees_with_talib_on_any_bars(period: int, bars: Bars) -> None:
     """Ties, gaps and bars without range are treated as TA-Lib treats them; all stays within 0 and 100."""
@@ -113,6 +115,7 @@ def test_keltner_is_its_definition_on_real_bars(made: tuple[int, float, int], pa
     agree_all(streams(Keltner(*made), *bars, outs=("upper", "middle", "lower")), plain_keltner(*bars, *made))
 
 
+@repeatable
 @given(st.integers(1, 6), st.integers(1, 6), st.one_of(some_bars, still_bars))
 def test_keltner_is_its_definition_on_any_bars(n: int, m: int, bars: Bars) -> None:
     """Whichever part takes longer to warm up, the channel is that of the plain computation."""
@@ -154,6 +157,7 @@ def test_supertrend_is_its_definition_on_real_bars(made: tuple[int, float], path
     assert {1.0, -1.0} <= set(ours[3]) or len(bars[0]) < 200
 
 
+@repeatable
 @given(st.integers(1, 5), st.sampled_from([0.125, 0.5, 2.0]), st.one_of(some_bars, still_bars))
 def test_supertrend_is_its_definition_on_any_bars(n: int, k: float, bars: Bars) -> None:
     """Gaps, ties and bars without range turn the trend where the plain computation turns it."""
@@ -202,6 +206,7 @@ def test_ichimoku_is_its_definition_on_real_bars(made: tuple[int, int, int, int]
         np.testing.assert_array_equal(ours, plain)
 
 
+@repeatable
 @given(st.tuples(*[st.integers(1, 6)] * 4), st.one_of(some_bars, still_bars))
 def test_ichimoku_is_its_definition_on_any_bars(made: tuple[int, int, int, int], bars: Bars) -> None:
     """Any lengths, in any order, give the lines cut from the whole series."""

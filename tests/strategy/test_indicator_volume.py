@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.strategy.harness import CRYPTO
-from tests.strategy.indicator_checks import agree, real_bars, real_ohlcv, state, stream
+from tests.strategy.indicator_checks import agree, real_bars, real_ohlcv, repeatable, state, stream
 from tradingd.strategy.indicators import OBV, VWAP, RollingVWAP
 
 MINUTE = 60_000_000_000
@@ -89,6 +89,7 @@ def test_vwap_begins_anew_every_day(hours: float) -> None:
     np.testing.assert_allclose(ours, expected, rtol=1e-12)
 
 
+@repeatable
 @given(trades, st.integers(0, 3 * HOUR), st.integers(1, 3 * HOUR))
 def test_vwap_of_any_trades_is_turnover_by_volume(taken: list[tuple[float, float]], start: int, step: int) -> None:
     """Any trades, at any pace, give the exact average of their own two-hour session."""
@@ -156,6 +157,7 @@ def test_vwap_refuses_an_interval_of_nothing() -> None:
 # --- VWAP of a window --------------------------------------------------------------------------------------
 
 
+@repeatable
 @given(st.integers(1, 8), trades)
 def test_rolling_vwap_is_turnover_by_volume(period: int, taken: list[tuple[float, float]]) -> None:
     """Any trades give the average of the last `period`, to 1e-9 however much their volumes differ."""

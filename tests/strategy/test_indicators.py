@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.strategy.harness import real_columns
-from tests.strategy.indicator_checks import agree, numbers, periods, prices, real_bars, stream
+from tests.strategy.indicator_checks import agree, numbers, periods, prices, real_bars, repeatable, stream
 from tradingd.strategy.indicators import ATR, EMA, RSI, SMA, Donchian, RollingStd
 
 ONE_PRICE: list[tuple[Callable[[int], Any], Any]] = [
@@ -85,12 +85,14 @@ def test_sma_is_exactly_rounded_on_real_closes(period: int, path: Path) -> None:
     assert_exactly_rounded(period, real_columns(path)["close"])
 
 
+@repeatable
 @given(st.integers(1, 40), st.lists(prices, max_size=200))
 def test_sma_is_exactly_rounded_for_any_prices(period: int, xs: list[float]) -> None:
     """SMA is the correctly rounded mean for any prices from 1e-6 to 1e6."""
     assert_exactly_rounded(period, xs)
 
 
+@repeatable
 @given(st.integers(1, 10), st.lists(numbers, max_size=60))
 def test_sma_is_exactly_rounded_for_any_numbers(period: int, xs: list[float]) -> None:
     """SMA is the correctly rounded mean even where two floats cannot hold the sum of the window."""
@@ -130,6 +132,7 @@ def test_deviation_is_near_exact_on_real_closes(period: int, path: Path) -> None
             assert value == pytest.approx(pstdev(map(Fraction, closes[i - period : i])), rel=1e-11, abs=0)
 
 
+@repeatable
 @given(st.integers(2, 20), st.lists(st.integers(0, 3), max_size=100), st.sampled_from([0.01, 1.0, 1e5]))
 def test_deviation_survives_cancellation(period: int, steps: list[int], tick: float) -> None:
     """Prices that are huge beside their movement still give the deviation of the movement."""
@@ -198,6 +201,7 @@ def test_ema_starts_from_the_simple_average() -> None:
     assert list(stream(EMA(3), [1.0, 2.0, 6.0, 5.0])[2:]) == [3.0, 4.0]
 
 
+@repeatable
 @given(st.integers(1, 12), st.lists(st.tuples(st.integers(-5, 5), st.integers(-5, 5)), max_size=80))
 def test_donchian_is_the_extreme_of_the_window(period: int, bars: list[tuple[int, int]]) -> None:
     """Upper, lower and middle are those of the last bars, ties and all."""

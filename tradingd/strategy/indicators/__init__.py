@@ -1,16 +1,18 @@
-"""Streaming indicators: one update a bar, constant time and memory, no numpy.
+"""Streaming indicators: one update a bar, constant memory, no numpy.
 
 All of them work alike. `update` takes the next observation and returns the new value, None until `warmup`
-updates have been seen; `value` is the latest value and `ready` tells whether there is one. Values are in the
-unit of the input (prices), but for RSI, which runs from 0 to 100. A strategy that wants "the previous n bars"
-reads an indicator before it updates it.
+updates have been seen; `value` is the latest value and `ready` tells whether there is one. Some have further
+outputs, attributes that are None until `ready` as well (the directional indicators of ADX come earlier).
+Values are in the unit of the input (prices) unless the class says otherwise. A strategy that wants "the
+previous n bars" reads an indicator before it updates it.
 
 An observation that is NaN, infinite or beyond 1e150 raises ValueError and changes nothing: recursive averages
 never forget, so one NaN let in would poison every later value.
 
-The figures are those of TA-Lib (https://ta-lib.org) with its default settings: seeds, smoothing and the length
-of the warm-up. Where rounding makes a difference these are nearer to the exact value: `SMA` is the correctly
-rounded mean of its window and `RollingStd` survives cancellation. Neither drifts, however long it runs.
+The figures are those of TA-Lib (https://ta-lib.org) with its default settings, where it has the indicator:
+seeds, smoothing and the length of the warm-up. Where rounding makes a difference these are nearer to the exact
+value: `SMA` is the correctly rounded mean of its window, the others survive cancellation. None drifts, however
+long it runs. An update takes amortised constant time, but for CCI.
 """
 
 from tradingd.strategy.indicators.averages import EMA, SMA
