@@ -59,11 +59,18 @@ def test_adx_agrees_with_talib_on_any_bars(period: int, bars: Bars) -> None:
     assert all(0.0 <= x <= 100.0 for out in ours for x in out[~np.isnan(out)])
 
 
-def test_adx_stays_as_it_is_without_movement() -> None:
-    """A market that never moved has no direction, and its index is 0 as in TA-Lib."""
+def test_adx_is_zero_in_a_market_that_never_moved() -> None:
+    """Without any movement there is no direction, and the index is 0 as in TA-Lib."""
     index = ADX(3)
     stream(index, [5.0] * 20, [5.0] * 20, [5.0] * 20)
     assert (index.value, index.plus_di, index.minus_di) == (0.0, 0.0, 0.0)
+
+
+def test_adx_stays_as_it_is_while_nothing_moves() -> None:
+    """Where both directional indicators are 0 there is no new index to average, and the old average stays."""
+    index = ADX(1)
+    stream(index, [5.0, 6.0, 6.0], [4.0, 5.0, 5.0], [5.0, 6.0, 6.0])
+    assert (index.value, index.plus_di, index.minus_di) == (100.0, 0.0, 0.0)
 
 
 def test_adx_of_a_pure_rise_is_one_hundred() -> None:

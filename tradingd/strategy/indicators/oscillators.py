@@ -5,9 +5,8 @@ from math import fsum
 from sys import float_info
 from typing import ClassVar
 
-from tradingd.strategy.indicators.averages import SMA
 from tradingd.strategy.indicators.base import _HUGE, Indicator
-from tradingd.strategy.indicators.windows import RollingMax
+from tradingd.strategy.indicators.windows import RollingMax, RollingSum
 
 _ROUNDING = 4.0 * float_info.epsilon
 
@@ -85,7 +84,7 @@ class Stochastic(Indicator):
     outside its bar is refused.
     """
 
-    __slots__ = ("_average", "_highs", "_lows", "_smooth", "d")
+    __slots__ = ("_highs", "_ks", "_lows", "_raws", "_signal", "_smoothing", "d")
 
     _takes: ClassVar[str] = "bar of finite prices (magnitude < 1e150) with low <= close <= high"
 
@@ -97,8 +96,10 @@ class Stochastic(Indicator):
         self._check_periods(smoothing, signal)
         self._highs = RollingMax(period)
         self._lows = RollingMax(period)
-        self._smooth = SMA(smoothing)
-        self._average = SMA(signal)
+        self._smoothing = smoothing
+        self._signal = signal
+        self._raws = RollingSum(smoothing)
+        self._ks = RollingSum(signal)
         self.d = None
 
     @property
@@ -112,17 +113,14 @@ class Stochastic(Indicator):
             self._refuse(high, low, close)
         highest = self._highs.update(high)
         lowest = -self._lows.update(-low)
-        if self._missing:
-            self._missing -= 1
-            if self.warmup - self._missing < self.period:
-                return None
         span = highest - lowest
-        k = self._smooth.update(100.0 * ((close - lowest) / span) if span else 0.0)
-        if k is None:
-            return None
-        self.d = d = self._average.update(k)
-        if d is None:
-            return None
+        k = self._raws.update(100.0 * ((close - lowest) / span) if span else 0.0) / self._smoothing
+        d = self._ks.update(k) / self._signal
+        if self._missing:  # what was summed of windows that were not full yet has left the sums by the end of this
+            self._missing -= 1
+            if self._missing:
+                return None
+        self.d = d
         self.value = k
         return k
 
