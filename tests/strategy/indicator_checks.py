@@ -24,10 +24,15 @@ prices = st.floats(min_value=1e-6, max_value=1e6, allow_nan=False)
 numbers = st.floats(min_value=-1e149, max_value=1e149, allow_nan=False)
 
 
+def runs(one: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Any]]:
+    """Lists that end during the warm-up, and lists that go on long after it."""
+    return st.one_of(st.lists(one, max_size=12), st.lists(one, min_size=24, max_size=60))
+
+
 def bars_of(ticks: st.SearchStrategy[int]) -> st.SearchStrategy[list[tuple[float, float, float]]]:
     """Lists of (high, low, close) in cents about 100, consistent, with ties and jumps as the ticks have them."""
     bar = st.tuples(ticks, ticks, ticks).map(sorted)
-    return st.lists(bar.map(lambda p: (100 + p[2] / 100, 100 + p[0] / 100, 100 + p[1] / 100)), max_size=120)
+    return runs(bar.map(lambda p: (100 + p[2] / 100, 100 + p[0] / 100, 100 + p[1] / 100)))
 
 
 some_bars = bars_of(st.integers(-300, 300))

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.strategy.harness import CRYPTO
-from tests.strategy.indicator_checks import agree, real_bars, real_ohlcv, repeatable, state, stream
+from tests.strategy.indicator_checks import agree, real_bars, real_ohlcv, repeatable, runs, state, stream
 from tradingd.strategy.indicators import OBV, VWAP, RollingVWAP
 
 MINUTE = 60_000_000_000
@@ -23,7 +23,7 @@ HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 
 volumes = st.one_of(st.just(0.0), st.floats(1e-8, 1e9))
-trades = st.lists(st.tuples(st.floats(-40.0, 1e6), volumes), max_size=100)
+trades = runs(st.tuples(st.floats(-40.0, 1e6), volumes))
 
 
 def exact_vwap(window: list[tuple[float, float]]) -> float:

@@ -23,6 +23,7 @@ from tests.strategy.indicator_checks import (
     prices,
     real_bars,
     repeatable,
+    runs,
     stream,
     streams,
 )
@@ -111,7 +112,7 @@ def test_it_is_near_exact_on_real_closes(make: Any, exact: Any, period: int, pat
 
 
 @repeatable
-@given(st.integers(2, 12), st.lists(prices, max_size=60))
+@given(st.integers(2, 12), runs(prices))
 def test_wma_is_near_exact_for_any_prices(period: int, xs: list[float]) -> None:
     """Prices from 1e-6 to 1e6 in any order give the exact WMA to 1e-12."""
     values = stream(WMA(period), xs)
@@ -120,7 +121,7 @@ def test_wma_is_near_exact_for_any_prices(period: int, xs: list[float]) -> None:
 
 
 @repeatable
-@given(st.integers(2, 8), st.lists(st.integers(-3, 3), max_size=60), st.sampled_from([0.01, 1.0, 1e5]))
+@given(st.integers(2, 8), runs(st.integers(-3, 3)), st.sampled_from([0.01, 1.0, 1e5]))
 def test_slope_survives_cancellation(period: int, steps: list[int], tick: float) -> None:
     """Prices that are huge beside their movement still give the slope of the movement."""
     xs = [1e9 + step * tick for step in steps]
@@ -130,7 +131,7 @@ def test_slope_survives_cancellation(period: int, steps: list[int], tick: float)
 
 
 @repeatable
-@given(st.integers(2, 8), st.lists(st.integers(-3, 3), max_size=60), st.sampled_from([0.01, 1.0, 1e5]))
+@given(st.integers(2, 8), runs(st.integers(-3, 3)), st.sampled_from([0.01, 1.0, 1e5]))
 def test_z_survives_cancellation(period: int, steps: list[int], tick: float) -> None:
     """Prices that are huge beside their movement still give the z-score of the movement."""
     xs = [1e9 + step * tick for step in steps]
@@ -209,7 +210,7 @@ def test_slope_of_a_line_is_its_slope() -> None:
 
 
 @repeatable
-@given(st.integers(1, 10), st.lists(numbers, max_size=60))
+@given(st.integers(1, 10), runs(numbers))
 def test_rolling_sum_is_near_exact_for_any_numbers(period: int, xs: list[float]) -> None:
     """A rolling sum is that of the window, to 1e-15 of its greatest member."""
     total = RollingSum(period)
@@ -219,7 +220,7 @@ def test_rolling_sum_is_near_exact_for_any_numbers(period: int, xs: list[float])
 
 
 @repeatable
-@given(st.integers(1, 6), st.lists(st.sampled_from([0.0, 0.1, 3.3e-7, 1e9, 1e18, 1e40]), max_size=80))
+@given(st.integers(1, 6), runs(st.sampled_from([0.0, 0.1, 3.3e-7, 1e9, 1e18, 1e40])))
 def test_rolling_sum_of_volumes_is_near_exact(period: int, xs: list[float]) -> None:
     """Numbers without a sign are summed to 1e-9 of the sum itself, and zeros to exactly 0."""
     total = RollingSum(period)
