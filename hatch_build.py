@@ -1,7 +1,7 @@
 """Compile the core with mypyc: `python hatch_build.py FOLDER`, or TRADINGD_COMPILE=1 while a wheel is built.
 
-The compiled modules are the same files, type-checked and translated to C; nothing is written twice. Where there are
-none (no C compiler, another Python), the plain files run. `docs/performance.md` tells what it brings.
+The compiled modules are the same files, type-checked and translated to C; nothing is written twice. Where there
+are none (no C compiler, another Python), the plain files run. `docs/performance.md` tells what it brings.
 """
 
 import os
@@ -41,7 +41,7 @@ def modules(package: Path) -> list[str]:
     found: list[Path] = []
     for name in MODULES:
         path = package / name
-        found += sorted(path.rglob("*.py")) if path.is_dir() else [path if path.suffix else path.with_suffix(".py")]
+        found += [path] if path.suffix else sorted(path.rglob("*.py"))
     wanted = [path for path in found if path.name != "__init__.py" and str(path.relative_to(package)) not in PLAIN]
     return [str(path.relative_to(package.parent)) for path in wanted]
 

@@ -87,28 +87,30 @@ def to_decimal(value: DecimalLike) -> Decimal:
         MoneyError: the value is of another type, not a number, or not finite.
 
     """
-    if type(value) is Decimal:
-        if value.is_finite():
-            return value
-        result = value
-    elif isinstance(value, bool | float):
+    if type(value) is Decimal and value.is_finite():
+        return value
+    return _converted(value)
+
+
+def _converted(value: object) -> Decimal:
+    """What is no plain, finite Decimal, as one; whatever callers pass in spite of the annotations is refused."""
+    if isinstance(value, bool | float):
         raise MoneyError(
             f"{value!r} is a {type(value).__name__}; money takes text, int or Decimal, "
             f'for example Decimal("{value}")'
         )
-    elif isinstance(value, int | str | Decimal):
-        try:
-            result = Decimal(value, MONEY)  # keeps all digits; the context is for what junk text does
-        except InvalidOperation:
-            raise MoneyError(f"{value!r} is not a decimal number") from None
-    else:
+    if not isinstance(value, int | str | Decimal):
         raise MoneyError(f"{value!r} is a {type(value).__name__}; money takes text, int or Decimal")
+    try:
+        result = Decimal(value, MONEY)  # keeps all digits; the context is for what junk text does
+    except InvalidOperation:
+        raise MoneyError(f"{value!r} is not a decimal number") from None
     if not result.is_finite():
         raise MoneyError(f"{value!r} is not a finite number")
     return result
 
 
-def from_market(value: float) -> Decimal:
+def from_market(value: float | int) -> Decimal:  # noqa: PYI041 - an int keeps its digits: 5 is not 5.0
     """The exact decimal of a market-data float, by its shortest text (`0.1` gives `Decimal("0.1")`).
 
     Raises:
@@ -119,7 +121,7 @@ def from_market(value: float) -> Decimal:
         raise MoneyError(f"{value!r} is not a finite market price")
     if type(value) is float:
         return Decimal(repr(value))
-    if isinstance(value, int):  # passes for a float in annotations
+    if isinstance(value, int):
         return to_decimal(value)
     return Decimal(float.__repr__(value))  # a subclass, such as numpy's, may have a repr of its own
 
