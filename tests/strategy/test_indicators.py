@@ -1,5 +1,7 @@
 """Streaming indicators against TA-Lib, exact arithmetic and their own promises."""
 
+import random
+from collections import deque
 from collections.abc import Callable
 from fractions import Fraction
 from itertools import cycle, islice
@@ -225,3 +227,15 @@ def test_donchian_read_before_update_excludes_the_bar() -> None:
     channel.update(9.0, 0.5)
     assert before == (4.0, 1.0)
     assert (channel.upper, channel.lower) == (9.0, 0.5)
+
+
+def test_a_simple_average_costs_the_same_however_long_and_wild_its_window_is() -> None:
+    """Prices that differ by orders of magnitude take a few floats more, not another sum over the window."""
+    chance = random.Random(11)  # noqa: S311 - reproducible
+    average, window = SMA(500), deque[float](maxlen=500)
+    for _ in range(3_000):
+        price = round(10.0 ** chance.uniform(-6, 12), 9)
+        window.append(price)
+        value = average.update(price)
+        assert average._parts is None or len(average._parts) <= 20
+        assert value is None or value == fsum(window) / 500

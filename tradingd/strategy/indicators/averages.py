@@ -1,7 +1,6 @@
 """Averages of one price."""
 
 from collections import deque
-from itertools import chain
 from math import fsum, nan
 
 from tradingd.strategy.indicators.base import _HUGE, Indicator, MeanSeeded
@@ -13,16 +12,19 @@ class SMA(Indicator):
     The value is exactly `math.fsum(window) / period`. The running sum is kept without error in two floats
     (hi + lo) by Knuth's TwoSum (The Art of Computer Programming, vol. 2, 4.2.2): besides the rounded sum of two
     floats it gives what the rounding lost. An update that would not be exact (that takes prices in one window
-    that differ by more than a factor of 2) is noticed, and sums the window afresh.
+    that differ by more than a factor of 2) is noticed, and done with as many floats as it takes (J. R. Shewchuk,
+    "Adaptive Precision Floating-Point Arithmetic", 1997), which are few, whatever the length of the window.
     """
 
-    __slots__ = ("_hi", "_lo", "_window")
+    __slots__ = ("_hi", "_lo", "_parts", "_window")
 
     def __init__(self, period: int) -> None:
         super().__init__(period, period)
         self._window = deque([0.0] * period, period)
         self._hi = 0.0
         self._lo = 0.0
+        self._parts: list[float] | None = None
+        """Floats that add up to the sum exactly, while two are too few; `_lo` is NaN then, failing every test."""
 
     def update(self, x: float) -> float | None:
         """Take the next observation; returns the new value."""
@@ -51,7 +53,7 @@ class SMA(Indicator):
             self._hi = rounded
             self._lo = rest - arrived
         else:
-            self._sum_afresh()
+            self._replace(old, x)
         if self._missing:
             self._missing -= 1
             if self._missing:
@@ -59,13 +61,39 @@ class SMA(Indicator):
         self.value = value = self._hi / self.period
         return value
 
-    def _sum_afresh(self) -> None:
-        """Sum the window exactly; a `lo` of NaN says that two floats cannot hold the sum."""
-        window = self._window
-        self._hi = hi = fsum(window)
-        self._lo = lo = fsum(chain(window, (-hi,)))
-        if fsum(chain(window, (-hi, -lo))):
+    def _replace(self, old: float, new: float) -> None:
+        """Take `old` from the sum and add `new`, exactly."""
+        parts = self._parts
+        if parts is None:
+            parts = [part for part in (self._lo, self._hi) if part]
+        _grow(parts, new)
+        _grow(parts, -old)
+        self._hi = fsum(parts)
+        _grow(parts, -self._hi)  # what is left behind the rounded sum
+        if len(parts) < _MANY:
+            self._lo = parts[0] if parts else 0.0
+            self._parts = None
+        else:
+            _grow(parts, self._hi)
             self._lo = nan
+            self._parts = parts
+
+
+_MANY = 2
+"""So many floats behind the rounded sum are too many for `_lo`."""
+
+
+def _grow(parts: list[float], x: float) -> None:
+    """Add `x` to a sum that is kept as floats that do not overlap, the smallest first, without error."""
+    kept = 0
+    for part in parts:
+        big, small = (x, part) if abs(x) >= abs(part) else (part, x)
+        x = big + small
+        lost = small - (x - big)
+        if lost:
+            parts[kept] = lost
+            kept += 1
+    parts[kept:] = [x] if x else []
 
 
 class EMA(MeanSeeded):
