@@ -10,6 +10,7 @@ import pytest
 
 from tests.cli.conftest import REPO, Result
 from tradingd import __version__
+from tradingd.strategy.factory import BUILTIN_STRATEGIES
 
 Cli = Callable[..., Result]
 CONFIG = REPO / "config.toml"
@@ -118,7 +119,8 @@ def test_strategies_lists_parameters(tradingd: Cli) -> None:
     """`strategies` lists the shipped strategies with their parameters and defaults."""
     result = tradingd("strategies", "--json")
     found = {each["name"]: each["params"] for each in result.json}
-    assert set(found) == {"donchian_breakout", "ma_crossover", "rsi_reversion"}
+    assert set(found) == set(BUILTIN_STRATEGIES)
+    assert "required" in found["grid"]["lower"]
     assert "default 30" in found["ma_crossover"]["slow_ma"]
     assert "ma_crossover" in tradingd("strategies").out
 

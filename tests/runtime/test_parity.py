@@ -44,11 +44,54 @@ def strategies(name: str, symbols: list[str], params: str = "") -> str:
     )
 
 
-@pytest.mark.parametrize("name", sorted(BUILTIN_STRATEGIES))
+def configured(name: str, *params: str) -> str:
+    """A strategy for each of these sets of parameters."""
+    return "".join(
+        f'[[strategies]]\nname = "{name}"\nid = "{name}-{number}"\nparams = {{ {each} }}\n'
+        for number, each in enumerate(params)
+    )
+
+
+OVER_BARS = {
+    **{
+        name: strategies(name, ["AAPL", "GOOG", "MSFT"])
+        for name in ("donchian_breakout", "ma_crossover", "rsi_reversion")
+    },
+    "cross_sectional_momentum": configured(
+        "cross_sectional_momentum",
+        'symbols = ["AAPL", "FB", "GOOG", "IBM", "MSFT"], lookback = 60, top = 2, capital = "30000"',
+        'symbols = ["IBM", "MSFT", "AAPL"], lookback = 20, top = 1, bottom = 1, capital = "20000", '
+        'rebalance = "week"',
+    ),
+    "dca": configured(
+        "dca",
+        'symbol = "AAPL", notional = "300", interval_s = 864000, dip_percent = 10, take_profit_percent = 30',
+        'symbol = "MSFT", notional = "500", every_bars = 10, max_invested = "20000"',
+    ),
+    "grid": configured(
+        "grid",
+        'symbol = "MSFT", lower = "15", upper = "30", levels = 16, quantity = "40"',
+        'symbol = "IBM", lower = "70", upper = "200", levels = 20, quantity = "20", max_inventory = "100"',
+    ),
+    "pairs": configured(
+        "pairs",
+        'a = "MSFT", b = "IBM", lookback = 40, notional = "20000"',
+        'a = "AAPL", b = "GOOG", max_bars = 20',
+    ),
+}
+"""One configuration over the shipped daily bars for each strategy that trades bars."""
+
+
+def test_every_shipped_strategy_is_here() -> None:
+    """Those over bars, and the market maker over ticks."""
+    assert {*OVER_BARS, "market_maker"} == set(BUILTIN_STRATEGIES)
+
+
+@pytest.mark.parametrize("name", sorted(OVER_BARS))
 def test_both_drivers_make_identical_journals(name: str, tmp_path: Path) -> None:
     """For every shipped strategy over recorded data: the same signals, orders, fills and ledger, in one order."""
     config = tmp_path / "c.toml"
-    config.write_text(SHIPPED + strategies(name, ["AAPL", "GOOG", "MSFT"]))
+    config.write_text(SHIPPED + OVER_BARS[name])
     synchronous = journal_of([config], "backtest")
     asynchronous = journal_of([config], "paper")
     counts = Counter(event.type for event in synchronous)
@@ -63,7 +106,23 @@ def test_both_drivers_agree_on_the_shipped_configuration() -> None:
     assert journal_of(files, "backtest") == journal_of(files, "paper")
 
 
-def test_both_drivers_agree_on_ticks(tmp_path: Path) -> None:
+TICKERS = (
+    '[[strategies]]\nname = "tests.runtime.ticker:Ticker"\nparams = { symbols = ["BTC/USDT", "ETH/USDT"] }\n',
+    configured(
+        "market_maker",
+        'symbol = "BTC/USDT", quantity = "0.01", max_inventory = "0.05", half_spread_bps = 0.2, skew_bps = 1, '
+        "min_change_bps = 0.1, requote_s = 0.5, stale_after_s = 0.5, post_only = false",
+    ),
+    configured(
+        "grid",
+        'symbol = "BTC/USDT", lower = "61550", upper = "61900", levels = 71, quantity = "0.01"',
+    ),
+    configured("dca", 'symbol = "BTC/USDT", notional = "100", interval_s = 1, dip_percent = 0.05'),
+)
+
+
+@pytest.mark.parametrize("strategy", TICKERS, ids=["ticker", "market_maker", "grid", "dca"])
+def test_both_drivers_agree_on_ticks(strategy: str, tmp_path: Path) -> None:
     """Over recorded trades and quotes of two symbols, with fills on ticks, both drivers agree."""
     ticks = TESTS_ONLY / "crypto_ticks"
     if not ticks.is_dir():
@@ -82,7 +141,7 @@ def test_both_drivers_agree_on_ticks(tmp_path: Path) -> None:
         + '[[instruments]]\nsymbol = "ETH/USDT"\ntick = "0.01"\nlot = "0.0001"\n'
         + '[portfolio]\ncurrency = "USDT"\ninitial_cash = 1000000\n'
         + '[risk.sizer]\nkind = "fixed_notional"\nnotional = 10000\n'
-        + '[[strategies]]\nname = "tests.runtime.ticker:Ticker"\nparams = { symbols = ["BTC/USDT", "ETH/USDT"] }\n'
+        + strategy
     )
     synchronous = journal_of([config], "backtest")
     assert Counter(event.type for event in synchronous)[EventType.FILL] > 20

@@ -53,6 +53,24 @@ def test_a_shipped_strategy_is_created_by_name(factory: StrategyFactory, name: s
     assert strategy.warmup_bars > 0
 
 
+@pytest.mark.parametrize(
+    ("name", "params", "symbols"),
+    [
+        ("cross_sectional_momentum", {"symbols": ["A", "B"], "top": 1, "capital": "1000"}, ("A", "B")),
+        ("dca", {"symbol": "A", "notional": "100", "every_bars": 5}, ("A",)),
+        ("grid", {"symbol": "A", "lower": "90", "upper": "110", "quantity": "1"}, ("A",)),
+        ("market_maker", {"symbol": "A", "quantity": "1", "max_inventory": "5"}, ("A",)),
+        ("pairs", {"a": "A", "b": "B"}, ("A", "B")),
+    ],
+)
+def test_what_needs_more_than_a_symbol_needs_no_more_than_this(
+    factory: StrategyFactory, name: str, params: dict[str, Any], symbols: tuple[str, ...]
+) -> None:
+    """The least that each of the others has to be told, and what it then follows."""
+    strategy = factory.create(name, params)
+    assert (strategy.strategy_id, strategy.symbols) == (name, symbols)
+
+
 def test_every_shipped_strategy_is_there_and_described() -> None:
     """Each name leads to a class whose parameters all tell what they mean."""
     for name in BUILTIN_STRATEGIES:
@@ -108,7 +126,9 @@ def test_a_missing_module_is_named(factory: StrategyFactory) -> None:
 def test_a_misspelt_name_is_answered_with_the_nearest(factory: StrategyFactory) -> None:
     """A typing error in a strategy's name gets a suggestion."""
     assert "did you mean 'ma_crossover'?" in message(factory, "ma_crosover", symbol="X")
-    assert "known are donchian_breakout, ma_crossover, rsi_reversion" in message(factory, "zzz", symbol="X")
+    assert "known are cross_sectional_momentum, dca, donchian_breakout, grid" in message(
+        factory, "zzz", symbol="X"
+    )
 
 
 @pytest.mark.parametrize(
@@ -127,6 +147,14 @@ def test_a_misspelt_name_is_answered_with_the_nearest(factory: StrategyFactory) 
         ("rsi_reversion", {"symbol": "X", "exit": 30}, "oversold (30) < exit (30) <= overbought (70)"),
         ("rsi_reversion", {"symbol": "X", "exit": 71}, "oversold (30) < exit (71) <= overbought (70)"),
         ("donchian_breakout", {"symbol": "X", "atr_stop": 0}, "atr_stop: Input should be greater than 0"),
+        ("dca", {"symbol": "X", "notional": "100"}, "give either interval_s or every_bars"),
+        ("dca", {"symbol": "X", "notional": "100", "interval_s": 1, "every_bars": 1}, "give either interval_s or"),
+        (
+            "dca",
+            {"symbol": "X", "notional": "100", "every_bars": 1, "dip_notional": "5"},
+            "dip_notional does nothing without dip_percent",
+        ),
+        ("dca", {"symbol": "X", "notional": "-1", "every_bars": 1}, "notional: Input should be greater than 0"),
         ("donchian_breakout", {"symbol": "X", "exit_period": 21}, "exit_period (21) must not be greater than"),
     ],
 )

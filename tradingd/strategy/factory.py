@@ -17,8 +17,13 @@ from tradingd.strategy.timeframes import BarInput
 __all__ = ["BUILTIN_STRATEGIES", "ENTRY_POINT_GROUP", "StrategyFactory", "load_strategy_class"]
 
 BUILTIN_STRATEGIES: Mapping[str, str] = {
+    "cross_sectional_momentum": "tradingd.strategy.cross_sectional_momentum:CrossSectionalMomentum",
+    "dca": "tradingd.strategy.dca:DollarCostAveraging",
     "donchian_breakout": "tradingd.strategy.donchian_breakout:DonchianBreakout",
+    "grid": "tradingd.strategy.grid:Grid",
     "ma_crossover": "tradingd.strategy.ma_crossover:MovingAverageCrossover",
+    "market_maker": "tradingd.strategy.market_maker:MarketMaker",
+    "pairs": "tradingd.strategy.pairs:Pairs",
     "rsi_reversion": "tradingd.strategy.rsi_reversion:RsiReversion",
 }
 """The shipped strategies."""
