@@ -37,6 +37,24 @@ def test_market_events_go_stage_by_stage(kind: Any) -> None:
 
 
 @BOTH
+def test_a_market_event_goes_only_to_those_with_a_use_for_it(kind: Any) -> None:
+    """A component's live container is asked at each event, when its stage comes."""
+    notes: list[Any] = []
+    manager = make_manager(kind)
+    wanted: set[str] = set()
+    portfolio = Probe(notes, "portfolio", stage=Stage.PORTFOLIO)
+    portfolio.market_interest = lambda: wanted  # type: ignore[attr-defined]
+
+    def answer(bar: Any) -> None:
+        wanted.symmetric_difference_update({bar.symbol})
+
+    manager.register_component("broker", Probe(notes, "broker", stage=Stage.BROKER, then=answer), BAR)
+    manager.register_component("portfolio", portfolio, BAR)
+    drive(manager, make_bars([1.0, 2.0, 3.0]))
+    assert [name for name, _ in notes] == ["broker", "portfolio", "broker", "broker", "portfolio"]
+
+
+@BOTH
 def test_the_next_stage_waits_for_quiet(kind: Any) -> None:
     """What a stage sets off, and what that sets off, is handled before the next stage sees the event."""
     notes: list[Any] = []

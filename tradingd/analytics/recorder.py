@@ -4,6 +4,7 @@ import csv
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -13,6 +14,7 @@ from tradingd.errors import OutputError, UsageError
 __all__ = ["RunRecorder", "utc_text"]
 
 _NS = 1_000_000_000
+_DAY_S = 86_400
 _BATCH = 4_096
 
 _COLUMNS: Mapping[str, tuple[str, ...]] = {
@@ -34,9 +36,18 @@ _COLUMNS: Mapping[str, tuple[str, ...]] = {
 
 def utc_text(ts: int) -> str:
     """Nanoseconds since the epoch as ISO text in UTC, to the microsecond."""
-    moment = datetime.fromtimestamp(ts // _NS, tz=UTC)
-    micro = ts % _NS // 1_000
-    return f"{moment:%Y-%m-%dT%H:%M:%S}" + (f".{micro:06d}" if micro else "") + "Z"
+    seconds, ns = divmod(ts, _NS)
+    day, second = divmod(seconds, _DAY_S)
+    minute, second = divmod(second, 60)
+    micro = ns // 1_000
+    fraction = f".{micro:06d}" if micro else ""
+    return f"{_date_text(day)}T{minute // 60:02d}:{minute % 60:02d}:{second:02d}{fraction}Z"
+
+
+@lru_cache(maxsize=64)
+def _date_text(day: int) -> str:
+    """The date of a day since the epoch; nearly every row is of the day of the row before."""
+    return f"{datetime.fromtimestamp(day * _DAY_S, tz=UTC):%Y-%m-%d}"
 
 
 class _Table(Protocol):
@@ -48,7 +59,7 @@ class RunRecorder:
     """Writes a run to `folder`: signals, orders (each at its last state), fills, ledger and equity.
 
     Rows are written in batches, so memory does not grow with the run. Amounts are decimal text in both formats:
-    exact, whatever their number of digits.
+    exact, whatever their number of digits. Equity has a row for each instant at which it changed, and a last one.
     """
 
     event_types = (EventType.SIGNAL, EventType.ORDER_UPDATE, EventType.FILL, EventType.LEDGER)

@@ -41,27 +41,30 @@ _RECENT = 50
 
 
 class EquitySampler:
-    """The equity curve: one point per instant of market data, after all that happened at that instant."""
+    """The equity curve: a point per instant of market data at which it has another value than before.
+
+    The value of an instant is the one after all that happened at that instant. The last instant is a point, too.
+    """
 
     def __init__(self, portfolio: PortfolioManager, stats: SessionStats, recorder: RunRecorder | None) -> None:
         self._portfolio = portfolio
         self._stats = stats
         self._recorder = recorder
         self._ts = 0
-        self._equity = portfolio.initial_cash
+        self._equity = self._told = portfolio.initial_cash
 
     def observe(self, event: MarketEvent) -> None:
         """Take the equity after a market event; the last one of an instant is its point."""
-        equity = self._portfolio.get_equity()
         if event.ts != self._ts:
-            if equity is not self._equity or self._recorder is not None:
-                self.flush()  # an equity that stays as it is needs no more than its last point
+            if self._equity is not self._told:
+                self.flush()
             self._ts = event.ts
-        self._equity = equity
+        self._equity = self._portfolio.get_equity()
 
     def flush(self) -> None:
         """Write the point of the latest instant."""
         if self._ts:
+            self._told = self._equity
             self._stats.on_equity(self._ts, self._equity)
             if self._recorder is not None:
                 self._recorder.on_equity(self._ts, self._equity)
