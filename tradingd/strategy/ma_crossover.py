@@ -1,7 +1,7 @@
 """The moving-average crossover: long while a fast average is above a slow one."""
 
 from math import isclose
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from pydantic import Field, model_validator
 
@@ -9,6 +9,11 @@ from tradingd.domain.enums import Direction
 from tradingd.domain.events import Bar, Fill, OrderUpdate
 from tradingd.strategy.base import Strategy, StrategyParams
 from tradingd.strategy.indicators import SMA
+from tradingd.strategy.sweep import BarColumns
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 __all__ = ["MovingAverageCrossover"]
 
@@ -61,6 +66,13 @@ class MovingAverageCrossover(Strategy):
         self._intent = ""
         self._in_doubt = True
         """Whether what is held may contradict the last decision: what changes either of them sets this."""
+
+    @staticmethod
+    def signals(bars: BarColumns, params: Params) -> "NDArray[np.int8]":
+        """The same decisions over whole columns, for a sweep (docs/sweep.md)."""
+        from tradingd.strategy.kernels import crossover
+
+        return crossover(bars, params.fast_ma, params.slow_ma, long_only=params.long_only)
 
     @property
     def warmup_bars(self) -> int:

@@ -1,6 +1,6 @@
 """RSI mean reversion: buy when an oversold market turns up, get out when it has recovered."""
 
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from pydantic import Field, model_validator
 
@@ -8,6 +8,11 @@ from tradingd.domain.enums import Direction
 from tradingd.domain.events import Bar, OrderUpdate
 from tradingd.strategy.base import Strategy, StrategyParams
 from tradingd.strategy.indicators import RSI
+from tradingd.strategy.sweep import BarColumns
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 __all__ = ["RsiReversion"]
 
@@ -67,6 +72,14 @@ class RsiReversion(Strategy):
         self._wanted: Direction | None = None
         """The state asked for last, FLAT when it failed; None before the first RSI."""
         self._intent = ""
+
+    @staticmethod
+    def signals(bars: BarColumns, params: Params) -> "NDArray[np.int8]":
+        """The same decisions over whole columns, for a sweep (docs/sweep.md)."""
+        from tradingd.strategy.kernels import reversion
+
+        levels = (params.oversold, params.exit, params.overbought)
+        return reversion(bars, params.period, *levels, long_only=params.long_only)
 
     @property
     def warmup_bars(self) -> int:

@@ -1,0 +1,177 @@
+"""The shipped strategies' signals over whole columns; each makes the decisions of its class, to the last bit."""
+
+from math import fabs
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tradingd.strategy.compiled import compiled
+from tradingd.strategy.sweep import FLAT, HOLD, LEAVE_LONG, LEAVE_SHORT, LONG, SHORT, BarColumns
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["crossover", "reversion"]
+
+_TIE = 1e-12
+"""How near averages count as equal; see `MovingAverageCrossover`."""
+_PARTIALS = 64
+"""An exact sum of finite floats has at most 2098 / 53 = 40 parts that do not overlap."""
+
+
+def crossover(bars: BarColumns, fast: int, slow: int, *, long_only: bool) -> "NDArray[np.int8]":
+    """A code at each crossing of two simple moving averages of the closes."""
+    codes = np.full(len(bars.close), HOLD, np.int8)
+    _crossings(bars.close, bars.close_sums, bars.close_unit, fast, slow, FLAT if long_only else SHORT, codes)
+    return codes
+
+
+def reversion(
+    bars: BarColumns, period: int, oversold: float, exit_long: float, overbought: float, *, long_only: bool
+) -> "NDArray[np.int8]":
+    """Entries where the RSI leaves an extreme, and the places where it has recovered."""
+    codes = np.full(len(bars.close), HOLD, np.int8)
+    exit_short = oversold + overbought - exit_long
+    _turns(bars.close, period, oversold, exit_long, overbought, exit_short, long_only, codes)
+    return codes
+
+
+@compiled
+def _crossings(
+    closes: "NDArray[np.float64]",
+    sums: "NDArray[np.int64]",
+    unit: float,
+    fast: int,
+    slow: int,
+    below: int,
+    codes: "NDArray[np.int8]",
+) -> None:
+    """Compare sums in fixed point; what is nearer than their rounding can tell is compared as the class does it."""
+    fast_share, slow_share = unit / fast, unit / slow
+    decided = HOLD
+    for i in range(slow - 1, len(closes)):
+        fast_mean = np.float64(sums[i + 1] - sums[i + 1 - fast]) * fast_share
+        slow_mean = np.float64(sums[i + 1] - sums[i + 1 - slow]) * slow_share
+        apart = fast_mean - slow_mean
+        # Each mean is off by half a unit at most, and some ulps of 1.1e-16; a tie is nearer than 1e-12 of the
+        # greater. What is further apart than all that together cannot be one.
+        if fabs(apart) > 1.01e-12 * max(fast_mean, slow_mean) + 2.0 * unit:
+            stand = LONG if apart > 0.0 else below
+        else:
+            stand = _near(closes, i, fast, slow, below, decided)
+        if stand != decided:
+            codes[i] = stand
+            decided = stand
+
+
+@compiled
+def _near(closes: "NDArray[np.float64]", i: int, fast: int, slow: int, below: int, decided: int) -> int:
+    """The stand of averages that are next to equal: of exactly rounded sums, by the rule of `math.isclose`."""
+    fast_mean = _exact_sum(closes, i + 1 - fast, i + 1) / fast
+    slow_mean = _exact_sum(closes, i + 1 - slow, i + 1) / slow
+    apart = fabs(fast_mean - slow_mean)
+    if apart <= fabs(_TIE * slow_mean) or apart <= fabs(_TIE * fast_mean):
+        return decided
+    return LONG if fast_mean > slow_mean else below
+
+
+@compiled
+def _exact_sum(values: "NDArray[np.float64]", start: int, stop: int) -> float:
+    """`math.fsum(values[start:stop])`: Shewchuk's partial sums (1997), rounded once, half to even."""
+    partials = np.empty(_PARTIALS)
+    count = 0
+    for j in range(start, stop):
+        x = values[j]
+        kept = 0
+        for k in range(count):
+            y = partials[k]
+            if fabs(x) < fabs(y):
+                x, y = y, x
+            high = x + y
+            low = y - (high - x)
+            if low != 0.0:
+                partials[kept] = low
+                kept += 1
+            x = high
+        partials[kept] = x
+        count = kept + 1
+    return _rounded(partials, count)
+
+
+@compiled
+def _rounded(partials: "NDArray[np.float64]", count: int) -> float:
+    """The sum of partials that do not overlap, the least first."""
+    count -= 1
+    total = partials[count]
+    low = 0.0
+    while count > 0:
+        count -= 1
+        before = total
+        total = before + partials[count]
+        low = partials[count] - (total - before)
+        if low != 0.0:
+            break
+    # half an ulp is rounded by the sign of what comes after it
+    if count > 0 and ((low < 0.0 and partials[count - 1] < 0.0) or (low > 0.0 and partials[count - 1] > 0.0)):
+        twice = low * 2.0
+        beyond = total + twice
+        if twice == beyond - total:
+            total = beyond
+    return total
+
+
+@compiled
+def _turns(
+    closes: "NDArray[np.float64]",
+    period: int,
+    oversold: float,
+    exit_long: float,
+    overbought: float,
+    exit_short: float,
+    long_only: bool,  # noqa: FBT001 - numba takes positional arguments
+    codes: "NDArray[np.int8]",
+) -> None:
+    """Wilder's RSI, step by step as `indicators.RSI` does it, and the strategy's rules on it."""
+    if len(closes) <= period:
+        return
+    gain, loss = _seed(closes, period)
+    kept = np.float64(period - 1)
+    last = -1.0  # there is none
+    for i in range(period, len(closes)):
+        moved = gain + loss
+        rsi = 100.0 * (gain / moved) if moved != 0.0 else 0.0
+        if i == period:
+            gain, loss = gain / period, loss / period
+        if rsi != 0.0 or gain != 0.0 or loss != 0.0:
+            if 0.0 <= last <= oversold and oversold < rsi < exit_long:
+                codes[i] = LONG
+            elif not long_only and last >= overbought and exit_short < rsi < overbought:
+                codes[i] = SHORT
+            else:
+                codes[i] = _recovered(rsi, exit_long, exit_short)
+            last = rsi
+        if i + 1 < len(closes):
+            change = closes[i + 1] - closes[i]
+            if change > 0.0:
+                gain, loss = (gain * kept + change) / period, loss * kept / period
+            else:
+                gain, loss = gain * kept / period, (loss * kept - change) / period
+
+
+@compiled
+def _seed(closes: "NDArray[np.float64]", period: int) -> tuple[float, float]:
+    """The sums of the first `period` gains and losses."""
+    gain, loss = 0.0, 0.0
+    for i in range(1, period + 1):
+        change = closes[i] - closes[i - 1]
+        gain += max(change, 0.0)
+        loss += max(-change, 0.0)
+    return gain, loss
+
+
+@compiled
+def _recovered(rsi: float, exit_long: float, exit_short: float) -> int:
+    """Which state this RSI ends."""
+    if rsi >= exit_long:
+        return FLAT if rsi <= exit_short else LEAVE_LONG
+    return LEAVE_SHORT if rsi <= exit_short else HOLD

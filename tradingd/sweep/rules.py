@@ -1,0 +1,300 @@
+"""The configuration as the kernel's whole numbers; what the kernel does not model is refused, never passed over."""
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from fractions import Fraction
+from math import ceil, floor
+from typing import Any
+
+from tradingd.config import LimitSettings, Settings
+from tradingd.data.series import format_interval
+from tradingd.domain.enums import HaltState
+from tradingd.domain.instrument import Instrument
+from tradingd.domain.money import mul
+from tradingd.errors import UsageError
+from tradingd.sweep.columns import PriceColumns, digits_of
+from tradingd.sweep.kernel import FIXED_NOTIONAL, FIXED_QUANTITY, OFF, PERCENT_OF_EQUITY, Rules
+
+__all__ = ["Scales", "make_rules", "most_digits", "refuse_unmodelled"]
+
+_PERCENT = Decimal("0.01")
+_MINUTE_NS = 60_000_000_000
+_RETRY_NS = 5_000_000_000
+_SPARE_DIGITS = 8
+"""How far beyond the tick closes of too many digits are told."""
+_HEADROOM = 64
+"""How many times its opening cash an account may become worth before it outgrows the kernel's numbers."""
+_ROOM = 2**60
+
+_NO_MATTER = frozenset(
+    {
+        # With one symbol, one strategy and market orders these can refuse nothing: a signal is decided on the
+        # latest price, at its time, when no order works.
+        "price_collar_percent",
+        "stale_after_s",
+        "prevent_self_match",
+        "max_open_orders",
+        "max_open_orders_per_symbol",
+        "repeat_window_s",
+        "on_drawdown",
+        "on_daily_loss",
+    }
+)
+_MODELLED = frozenset(
+    {
+        "max_order_quantity",
+        "max_order_notional",
+        "max_position_quantity",
+        "max_position_notional",
+        "max_strategy_capital",
+        "max_gross_exposure_percent",
+        "max_net_exposure_percent",
+        "max_leverage",
+        "daily_loss_percent",
+        "max_drawdown_percent",
+    }
+)
+_SIZERS = ("fixed_quantity", "fixed_notional", "percent_of_equity")
+
+
+class Scales:
+    """How many decimal places the kernel's quantities, prices and money have."""
+
+    def __init__(self, settings: Settings, instrument: Instrument, price_digits: int) -> None:
+        self.price = price_digits
+        self.quantity = digits_of(_step(settings, instrument))
+        self.value = self.quantity + self.price + digits_of(instrument.multiplier)
+        fee = digits_of(mul(settings.broker.taker_fee_percent, _PERCENT))
+        self.money = max(self.value + fee, digits_of(settings.portfolio.initial_cash))
+
+    def to_money(self, units: int) -> Decimal:
+        """An amount of the kernel's money."""
+        return Decimal(units).scaleb(-self.money)
+
+    def to_quantity(self, units: int) -> Decimal:
+        """A quantity of the kernel's."""
+        return Decimal(units).scaleb(-self.quantity)
+
+    def to_price(self, units: int) -> Decimal:
+        """A price of the kernel's."""
+        return Decimal(units).scaleb(-self.price)
+
+
+def _step(settings: Settings, instrument: Instrument) -> Decimal:
+    """What all quantities are multiples of."""
+    sizer = settings.risk.sizer
+    if sizer.kind == "fixed_quantity" and sizer.quantity is not None:
+        return instrument.floor_quantity(sizer.quantity)
+    return instrument.lot
+
+
+def most_digits(settings: Settings, instrument: Instrument) -> int:
+    """How many decimal places closes may have, so that the account still fits the kernel's numbers.
+
+    Raises:
+        UsageError: it does not even with those of the tick.
+
+    """
+    tick = digits_of(instrument.tick)
+    scales = Scales(settings, instrument, tick)
+    room = len(str(_ROOM // _HEADROOM // ceil(settings.portfolio.initial_cash))) - 1
+    if scales.money > room:
+        raise UsageError(
+            f"{settings.portfolio.initial_cash} {settings.portfolio.currency} counted to {scales.money} decimal "
+            f"places (those of {instrument.symbol}'s lot {instrument.lot} and tick {instrument.tick}, and of the "
+            "fee) is more than a sweep's 64-bit numbers hold; use a coarser lot, less cash, or `tradingd backtest`"
+        )
+    return tick + min(_SPARE_DIGITS, room - scales.money)
+
+
+# --- what is refused -----------------------------------------------------------------------------------------------
+
+
+def refuse_unmodelled(settings: Settings, instrument: Instrument, interval_ns: int) -> None:
+    """Refuse what the kernel does not simulate exactly as the event engine does.
+
+    Raises:
+        UsageError: all of it, in one message.
+
+    """
+    problems = [
+        *_broker_problems(settings),
+        *_instrument_problems(settings, instrument),
+        *_sizer_problems(settings),
+        *_limit_problems(settings.risk.limits, interval_ns),
+    ]
+    if problems:
+        raise UsageError(
+            "a sweep does not simulate " + "; nor ".join(problems) + ". Take it out of the configuration "
+            '(--set section.key=none), or use `tradingd backtest`'
+        )
+
+
+def _broker_problems(settings: Settings) -> Iterator[str]:
+    broker = settings.broker
+    if broker.kind != "simulated":
+        yield f"broker.kind = {broker.kind!r}"
+    unknown = sorted(set(type(broker).model_fields) - _BROKER)
+    yield from _differing(broker, unknown, "broker")
+    unknown = sorted(set(type(settings.risk).model_fields) - {"allow_short", "sizer", "limits"})
+    yield from _differing(settings.risk, unknown, "risk")
+    unknown = sorted(set(type(settings).model_fields) - _SECTIONS)
+    yield from _differing(settings, unknown, "the section")
+
+
+_SECTIONS = frozenset(
+    {
+        "run",
+        "data",
+        "instruments",
+        "strategies",
+        "portfolio",
+        "broker",
+        "risk",
+        "execution",  # names of orders
+        "runtime",  # a sweep has no loop
+        "logging",
+        "credentials",
+    }
+)
+_BROKER = frozenset(
+    {
+        "kind",
+        "venue",
+        "account",
+        "leverage",
+        "maker_fee_percent",  # market orders pay the taker's
+        "taker_fee_percent",
+        "slippage_bps",
+        "limit_fill",  # there are no limit orders
+    }
+)
+
+
+def _differing(section: Any, names: list[str], path: str) -> Iterator[str]:  # noqa: ANN401 - any settings model
+    """Those of a section's keys that this file does not know and that are not left at their defaults."""
+    for name in names:
+        value = getattr(section, name)
+        if value != type(section).model_fields[name].get_default(call_default_factory=True):
+            yield f"{path}.{name} = {value}"
+
+
+def _instrument_problems(settings: Settings, instrument: Instrument) -> Iterator[str]:
+    if instrument.kind.is_contract:
+        yield f"contracts such as {instrument.symbol} (kind {instrument.kind})"
+    if instrument.settle != settings.portfolio.currency:
+        yield f"{instrument.symbol}, which is settled in {instrument.settle}, not in portfolio.currency"
+
+
+def _sizer_problems(settings: Settings) -> Iterator[str]:
+    kind = settings.risk.sizer.kind
+    if kind not in _SIZERS:
+        yield f"risk.sizer.kind = {kind!r} (it does {', '.join(_SIZERS)})"
+
+
+def _limit_problems(limits: LimitSettings, interval_ns: int) -> Iterator[str]:
+    names = sorted(set(LimitSettings.model_fields) - _NO_MATTER - _MODELLED)
+    if interval_ns >= _MINUTE_NS:
+        names.remove("max_orders_per_minute")  # one order a bar never exceeds it
+    yield from _differing(limits, names, "risk.limits")
+    halts = {limits.on_daily_loss, limits.on_drawdown if limits.max_drawdown_percent is not None else None}
+    if "flatten" in halts and interval_ns < _RETRY_NS:
+        yield f"a halt that flattens, on bars of {format_interval(interval_ns)}"
+
+
+# --- what is counted -------------------------------------------------------------------------------------------------
+
+
+def make_rules(settings: Settings, instrument: Instrument, scales: Scales, prices: PriceColumns) -> Rules:
+    """The rules of a sweep whose configuration has passed `refuse_unmodelled`.
+
+    Raises:
+        UsageError: the figures do not fit the kernel's numbers.
+
+    """
+    sizer, broker, limits = settings.risk.sizer, settings.broker, settings.risk.limits
+    to_value = 10 ** (scales.money - scales.value)
+    multiplier = int(instrument.multiplier.scaleb(digits_of(instrument.multiplier)))
+    fee = mul(mul(broker.taker_fee_percent, _PERCENT), Decimal(to_value))
+    least = max(1, _up(instrument.min_quantity, scales.quantity))
+    rules = Rules(
+        cash=_down(settings.portfolio.initial_cash, scales.money),
+        value_scale=multiplier * to_value,
+        fee_scale=int(mul(fee, Decimal(multiplier))),
+        sizer=_SIZER_CODES[sizer.kind],
+        size=_size(settings, instrument, scales),
+        size_share=_percent(sizer.percent),
+        multiplier=multiplier,
+        to_value=to_value,
+        lot=_down(instrument.lot, scales.quantity) or 1,
+        min_quantity=least,
+        max_quantity=_down(instrument.max_quantity, scales.quantity),
+        min_notional=_up(instrument.min_notional, scales.money),
+        max_notional=_down(instrument.max_notional, scales.money),
+        allow_short=settings.risk.allow_short,
+        margin=broker.account == "margin",
+        leverage=_share(Fraction(broker.leverage)),
+        max_order_quantity=_down(limits.max_order_quantity, scales.quantity),
+        max_order_notional=_down(limits.max_order_notional, scales.money),
+        max_position_quantity=_down(limits.max_position_quantity, scales.quantity),
+        max_position_notional=_down(limits.max_position_notional, scales.money),
+        max_capital=_down(limits.max_strategy_capital, scales.money),
+        gross=_percent(limits.max_gross_exposure_percent),
+        max_leverage=_share(None if limits.max_leverage is None else Fraction(limits.max_leverage)),
+        net=_percent(limits.max_net_exposure_percent),
+        daily_loss=_percent(limits.daily_loss_percent),
+        daily_halt=_halt(limits.on_daily_loss),
+        drawdown=_percent(limits.max_drawdown_percent),
+        drawdown_halt=_halt(limits.on_drawdown),
+    )
+    _refuse_large(rules, prices, instrument)
+    return rules
+
+
+_SIZER_CODES: Mapping[str, int] = {
+    "fixed_quantity": FIXED_QUANTITY,
+    "fixed_notional": FIXED_NOTIONAL,
+    "percent_of_equity": PERCENT_OF_EQUITY,
+}
+
+
+def _size(settings: Settings, instrument: Instrument, scales: Scales) -> int:
+    sizer = settings.risk.sizer
+    if sizer.kind == "fixed_quantity" and sizer.quantity is not None:
+        return _down(instrument.floor_quantity(sizer.quantity), scales.quantity)
+    return _down(sizer.notional, scales.value) if sizer.kind == "fixed_notional" else 0
+
+
+def _refuse_large(rules: Rules, prices: PriceColumns, instrument: Instrument) -> None:
+    """Refuse factors whose products the kernel could not hold before it can check them."""
+    highest = int(max(prices.closes.max(), prices.buys.max())) + 1
+    shares = (rules.size_share, rules.leverage, rules.gross, rules.net, rules.max_leverage, rules.daily_loss)
+    products = [numerator * denominator for numerator, denominator in (*shares, rules.drawdown)]
+    products.append(highest * (rules.value_scale + abs(rules.fee_scale)))
+    if max(products) >= _ROOM or rules.cash >= _ROOM // 2:
+        raise UsageError(
+            f"the prices of {instrument.symbol}, or the configured percentages, have more digits than a sweep's "
+            "64-bit numbers hold; round them, or use `tradingd backtest`"
+        )
+
+
+def _down(value: Decimal | None, digits: int) -> int:
+    """A number in units of 10**-digits, rounded down; one that is not set, or out of reach, is OFF."""
+    return OFF if value is None else min(OFF, floor(Fraction(value) * 10**digits))
+
+
+def _up(value: Decimal, digits: int) -> int:
+    return min(OFF, ceil(Fraction(value) * 10**digits))
+
+
+def _percent(value: Decimal | None) -> tuple[int, int]:
+    return _share(None if value is None else Fraction(value) / 100)
+
+
+def _share(value: Fraction | None) -> tuple[int, int]:
+    """A share as the kernel takes it; (1, 0) is none."""
+    return (1, 0) if value is None else (value.numerator, value.denominator)
+
+
+def _halt(name: str | None) -> int:
+    return 0 if name is None else int(HaltState[name.upper()])
