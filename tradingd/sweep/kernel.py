@@ -13,15 +13,18 @@ strategy's code is read, and what it asks for is sized, judged and refused or se
 `tradingd.broker` do it for a strategy that is alone.
 """
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 import numpy as np
 
 from tradingd.strategy.compiled import compiled
 from tradingd.strategy.sweep import HOLD, LEAVE_LONG, LEAVE_SHORT, LONG, SHORT
+from tradingd.sweep.columns import PriceColumns
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    Int64s = NDArray[np.int64]
 
 __all__ = [
     "DONE",
@@ -31,8 +34,8 @@ __all__ = [
     "OVERFLOW",
     "PERCENT_OF_EQUITY",
     "UNDECIDED",
-    "Outcome",
     "Rules",
+    "State",
     "simulate",
 ]
 
@@ -64,7 +67,7 @@ _TOO_LARGE: Final = 17
 
 
 class Rules(NamedTuple):
-    """What is configured, in whole numbers; a share is a numerator and a denominator (0: not set)."""
+    """What is configured, in whole numbers; of a share, `_of` is the numerator and `_in` the denominator (0: off)."""
 
     cash: int
     value_scale: int
@@ -74,8 +77,9 @@ class Rules(NamedTuple):
     sizer: int
     size: int
     """Fixed quantity: that many units, cut to the lot. Fixed notional: it, in units of quantity x price."""
-    size_share: tuple[int, int]
+    size_share_of: int
     """Percent of equity."""
+    size_share_in: int
     multiplier: int
     """Units of value of one unit of quantity x one unit of price (with 1 for spot)."""
     to_value: int
@@ -87,34 +91,68 @@ class Rules(NamedTuple):
     max_notional: int
     allow_short: bool
     margin: bool
-    leverage: tuple[int, int]
+    leverage_of: int
+    leverage_in: int
     max_order_quantity: int
     max_order_notional: int
     max_position_quantity: int
     max_position_notional: int
     max_capital: int
-    gross: tuple[int, int]
-    max_leverage: tuple[int, int]
-    net: tuple[int, int]
-    daily_loss: tuple[int, int]
+    gross_of: int
+    gross_in: int
+    max_leverage_of: int
+    max_leverage_in: int
+    net_of: int
+    net_in: int
+    daily_loss_of: int
+    daily_loss_in: int
     daily_halt: int
-    drawdown: tuple[int, int]
+    drawdown_of: int
+    drawdown_in: int
     drawdown_halt: int
 
+    def packed(self) -> "Rules":
+        """The same as a record of int64, which is what the machine code reads."""
+        return cast("Rules", np.array([tuple(map(int, self))], _RULES).view(np.recarray)[0])
 
-class Outcome(NamedTuple):
-    """What one run came to; amounts in units of money."""
+
+class State:
+    """A run's state, and what it came to; a record of numpy with these fields. Amounts in units of money."""
 
     status: int
     bar: int
-    """Where it ended, if not DONE."""
-    fills: int
-    refused: int
-    """How often the strategy asked in vain: denied, rejected or canceled."""
-    halt: int
+    """Where it is, or ended."""
     cash: int
     held: int
+    order: int
+    """The working order, signed; 0 for none."""
+    own: int
+    """Whether that is the strategy's, not risk's."""
+    wanted: int
+    """The state that the strategy asked for last, 0 when that was in vain."""
+    halt: int
+    fills: int
     fees: int
+    refused: int
+    """How often the strategy asked in vain: denied, rejected or canceled."""
+    last: int
+    """The equity at the close before."""
+    peak: int
+    trough: int
+    most: int
+    """The highest price there is."""
+    day: int
+    start_low: int
+    """Where the day's equity began, between this and the next."""
+    start_high: int
+    last_low: int
+    last_high: int
+    peak_low: int
+    peak_high: int
+    daily: int
+    """Whether the day's loss is beyond its limit."""
+    drawn: int
+    """Whether the drawdown is."""
     max_drawdown: float
     """A fraction of the peak."""
     return_sum: float
@@ -122,53 +160,48 @@ class Outcome(NamedTuple):
     return_squares: float
 
 
-# Places in a run's state.
-_CASH, _HELD, _ORDER, _WANTED, _HALT, _STATUS = 0, 1, 2, 3, 4, 5
-_PEAK, _TROUGH, _FLOOR_LOW, _FLOOR_HIGH = 6, 7, 8, 9
-_START_LOW, _START_HIGH, _LAST_LOW, _LAST_HIGH, _DAY_NOW = 10, 11, 12, 13, 14
-_DAILY, _DRAWN, _FILLS, _REFUSED, _FEES, _LAST, _OWN = 15, 16, 17, 18, 19, 20, 21
-_PEAK_LOW, _PEAK_HIGH, _MOST = 22, 23, 24
-_STATE = 25
+_RULES = np.dtype([(name, np.int64) for name in Rules._fields])
+_STATE = np.dtype([(name, np.float64 if kind is float else np.int64) for name, kind in State.__annotations__.items()])
+
+
+def simulate(rules: Rules, ts: "Int64s", prices: PriceColumns, codes: "NDArray[np.int8]", fills: "Int64s") -> State:
+    """Run one parameter set. `fills` takes (bar, signed quantity, price) a row; with no rows none are kept."""
+    state = cast("State", np.zeros(1, _STATE).view(np.recarray)[0])
+    _run(rules, state, ts, prices.buys, prices.sells, prices.closes, prices.inexact, codes, fills)
+    return state
 
 
 @compiled
-def simulate(
+def _run(
     rules: Rules,
-    ts: "NDArray[np.int64]",
-    buys: "NDArray[np.int64]",
-    sells: "NDArray[np.int64]",
-    closes: "NDArray[np.int64]",
+    state: State,
+    ts: "Int64s",
+    buys: "Int64s",
+    sells: "Int64s",
+    closes: "Int64s",
     inexact: "NDArray[np.int8]",
     codes: "NDArray[np.int8]",
-    fills: "NDArray[np.int64]",
-) -> Outcome:
-    """Run one parameter set. `fills` takes (bar, signed quantity, price) a row; with no rows none are kept."""
-    state = np.zeros(_STATE, np.int64)
-    state[_CASH] = state[_PEAK] = state[_TROUGH] = state[_LAST] = rules.cash
-    state[_DAY_NOW] = -1
-    state[_MOST] = max(closes.max() + 1, buys.max())
-    floats = np.zeros(3)
-    watches = rules.daily_loss[1] != 0 or rules.drawdown[1] != 0
-    bar = 0
+    fills: "Int64s",
+) -> None:
+    state.cash = state.peak = state.trough = state.last = rules.cash
+    state.day = -1
+    state.most = max(closes.max() + 1, buys.max())
+    watches = rules.daily_loss_in != 0 or rules.drawdown_in != 0
     for i in range(len(codes)):
-        if state[_ORDER] != 0:
-            _match(rules, state, i, buys[i], sells[i], closes[i], inexact[i], fills)
-        if state[_STATUS] != DONE:
-            bar = i
-            break
-        _mark(rules, state, floats, closes[i])
+        state.bar = i
+        if state.order != 0:
+            _match(rules, state, buys[i], sells[i], closes[i], inexact[i], fills)
+            if state.status != DONE:
+                return
+        _mark(rules, state, closes[i])
         if watches:
             _watch(rules, state, ts[i], closes[i], inexact[i])
-            if state[_HALT] == _FLATTEN and state[_HELD] != 0:
+            if state.halt == _FLATTEN and state.held != 0:
                 _flatten(rules, state, closes[i], inexact[i])
-        _decide(rules, state, codes[i], closes[i], inexact[i])
-        if state[_STATUS] != DONE:
-            bar = i
-            break
-    return Outcome(
-        state[_STATUS], bar, state[_FILLS], state[_REFUSED], state[_HALT], state[_CASH], state[_HELD], state[_FEES],
-        floats[0], floats[1], floats[2],
-    )  # fmt: skip
+        if codes[i] != HOLD or state.held != 0:
+            _decide(rules, state, codes[i], closes[i], inexact[i])
+        if state.status != DONE:
+            return
 
 
 # --- the broker ----------------------------------------------------------------------------------------------
@@ -177,49 +210,48 @@ def simulate(
 @compiled
 def _match(
     rules: Rules,
-    state: "NDArray[np.int64]",
-    i: int,
+    state: State,
     buy: int,
     sell: int,
     close: int,
     inexact: int,
-    fills: "NDArray[np.int64]",
+    fills: "Int64s",
 ) -> None:
     """Fill the working order at the open, or cancel it."""
-    order, held = state[_ORDER], state[_HELD]
+    order, held = state.order, state.held
     price = buy if order > 0 else sell
-    state[_ORDER] = 0
+    state.order = 0
     if np.float64(abs(order)) * price * (rules.value_scale + abs(rules.fee_scale)) > _ROOM:
-        state[_STATUS] = OVERFLOW
+        state.status = OVERFLOW
         return
     refused = price <= 0
     if not refused and not _reduces(held, order):
         refused = _lacks_funds(rules, state, order, price, close)
         if inexact and _lacks_funds(rules, state, order, price, close + 1) != refused:
-            state[_STATUS] = UNDECIDED
+            state.status = UNDECIDED
             return
     if refused:
-        if state[_OWN] != 0:
+        if state.own != 0:
             _in_vain(state)
         return
     product = abs(order) * price
     fee = product * rules.fee_scale
-    state[_CASH] -= (product if order > 0 else -product) * rules.value_scale + fee
-    state[_FEES] += fee
-    state[_HELD] = held + order
-    count = state[_FILLS]
+    state.cash -= (product if order > 0 else -product) * rules.value_scale + fee
+    state.fees += fee
+    state.held = held + order
+    count = state.fills
     if count < len(fills):
-        fills[count, 0], fills[count, 1], fills[count, 2] = i, order, price
-    state[_FILLS] = count + 1
-    worth = np.float64(abs(state[_HELD])) * state[_MOST] * rules.value_scale
-    if worth + abs(np.float64(state[_CASH])) > _ROOM or state[_FEES] > _ROOM:
-        state[_STATUS] = OVERFLOW
+        fills[count, 0], fills[count, 1], fills[count, 2] = state.bar, order, price
+    state.fills = count + 1
+    worth = np.float64(abs(state.held)) * state.most * rules.value_scale
+    if worth + abs(np.float64(state.cash)) > _ROOM or state.fees > _ROOM:
+        state.status = OVERFLOW
 
 
 @compiled
-def _lacks_funds(rules: Rules, state: "NDArray[np.int64]", order: int, price: int, mark: int) -> bool:
+def _lacks_funds(rules: Rules, state: State, order: int, price: int, mark: int) -> bool:
     """Whether the account cannot bear a trade at `price` that does not only reduce; equity is at `mark`."""
-    held, cash = state[_HELD], state[_CASH]
+    held, cash = state.held, state.cash
     value = abs(order) * price * rules.value_scale
     fee = abs(order) * price * rules.fee_scale
     if not rules.margin:
@@ -229,7 +261,7 @@ def _lacks_funds(rules: Rules, state: "NDArray[np.int64]", order: int, price: in
         return False
     wanted = after * price * rules.value_scale + max(fee, 0)
     equity = cash + held * mark * rules.value_scale
-    return bool(wanted > _part(equity, rules.leverage[0], rules.leverage[1]))
+    return bool(wanted > _part(equity, rules.leverage_of, rules.leverage_in))
 
 
 @compiled
@@ -239,125 +271,126 @@ def _reduces(held: int, order: int) -> bool:
 
 
 @compiled
-def _in_vain(state: "NDArray[np.int64]") -> None:
+def _in_vain(state: State) -> None:
     """The strategy learns that what it asked for last did not come."""
-    state[_REFUSED] += 1
-    if np.sign(state[_HELD]) != state[_WANTED]:
-        state[_WANTED] = 0
+    state.refused += 1
+    if np.sign(state.held) != state.wanted:
+        state.wanted = 0
 
 
 # --- equity and the limits that watch it -----------------------------------------------------------------------
 
 
 @compiled
-def _mark(rules: Rules, state: "NDArray[np.int64]", floats: "NDArray[np.float64]", close: int) -> None:
+def _mark(rules: Rules, state: State, close: int) -> None:
     """Follow equity for the figures that are told."""
-    equity = state[_CASH] + state[_HELD] * close * rules.value_scale
-    last = state[_LAST]
+    equity = state.cash + state.held * close * rules.value_scale
+    last = state.last
     if equity == last:
         return
-    state[_LAST] = equity
+    state.last = equity
     if last > 0:
         gained = np.float64(equity - last) / np.float64(last)
-        floats[1] += gained
-        floats[2] += gained * gained
-    if equity >= state[_PEAK]:
-        state[_PEAK] = state[_TROUGH] = equity
-    elif equity < state[_TROUGH] and state[_PEAK] > 0:
-        state[_TROUGH] = equity
-        floats[0] = max(floats[0], np.float64(state[_PEAK] - equity) / np.float64(state[_PEAK]))
+        state.return_sum += gained
+        state.return_squares += gained * gained
+    if equity >= state.peak:
+        state.peak = state.trough = equity
+    elif equity < state.trough and state.peak > 0:
+        state.trough = equity
+        fallen = np.float64(state.peak - equity) / np.float64(state.peak)
+        state.max_drawdown = max(state.max_drawdown, fallen)
 
 
 @compiled
-def _watch(rules: Rules, state: "NDArray[np.int64]", ts: int, close: int, inexact: int) -> None:
+def _watch(rules: Rules, state: State, ts: int, close: int, inexact: int) -> None:
     """Daily loss and drawdown: whether each is beyond its limit at this close, and the halts they demand."""
-    held = state[_HELD]
-    low = high = state[_CASH] + held * close * rules.value_scale
+    held = state.held
+    low = high = state.cash + held * close * rules.value_scale
     if inexact and held > 0:
         high += held * rules.value_scale
     elif inexact:
         low += held * rules.value_scale
-    if rules.daily_loss[1] != 0:
+    if rules.daily_loss_in != 0:
         day = ts // _DAY
-        if day > state[_DAY_NOW]:
-            first = state[_DAY_NOW] < 0
-            state[_START_LOW] = low if first else state[_LAST_LOW]
-            state[_START_HIGH] = high if first else state[_LAST_HIGH]
-            state[_DAY_NOW] = day
-        state[_LAST_LOW], state[_LAST_HIGH] = low, high
-        state[_DAILY] = _beyond(rules.daily_loss, state, low, high, state[_START_LOW], state[_START_HIGH])
-        if state[_DAILY]:
-            state[_HALT] = max(state[_HALT], rules.daily_halt)
-    if rules.drawdown[1] != 0:
-        state[_PEAK_LOW], state[_PEAK_HIGH] = max(state[_PEAK_LOW], low), max(state[_PEAK_HIGH], high)
-        state[_DRAWN] = _beyond(rules.drawdown, state, low, high, state[_PEAK_LOW], state[_PEAK_HIGH])
-        if state[_DRAWN]:
-            state[_HALT] = max(state[_HALT], rules.drawdown_halt)
+        if day > state.day:
+            first = state.day < 0
+            state.start_low = low if first else state.last_low
+            state.start_high = high if first else state.last_high
+            state.day = day
+        state.last_low, state.last_high = low, high
+        state.daily = _beyond(rules.daily_loss_of, rules.daily_loss_in, state, low, high, state.start_low, state.start_high)
+        if state.daily:
+            state.halt = max(state.halt, rules.daily_halt)
+    if rules.drawdown_in != 0:
+        state.peak_low, state.peak_high = max(state.peak_low, low), max(state.peak_high, high)
+        state.drawn = _beyond(rules.drawdown_of, rules.drawdown_in, state, low, high, state.peak_low, state.peak_high)
+        if state.drawn:
+            state.halt = max(state.halt, rules.drawdown_halt)
 
 
 @compiled
 def _beyond(
-    limit: tuple[int, int], state: "NDArray[np.int64]", low: int, high: int, from_low: int, from_high: int
+    share_of: int, share_in: int, state: State, low: int, high: int, from_low: int, from_high: int
 ) -> int:
     """Whether equity (between `low` and `high`) has fallen further below its reference than the limit lets it."""
-    below_low = from_low - _part(from_low, limit[0], limit[1]) if from_low > 0 else from_low
-    below_high = from_high - _part(from_high, limit[0], limit[1]) if from_high > 0 else from_high
+    below_low = from_low - _part(from_low, share_of, share_in) if from_low > 0 else from_low
+    below_high = from_high - _part(from_high, share_of, share_in) if from_high > 0 else from_high
     if low >= below_high:
         return 0
     if high < below_low:
         return 1
-    state[_STATUS] = UNDECIDED
+    state.status = UNDECIDED
     return 0
 
 
 @compiled
-def _flatten(rules: Rules, state: "NDArray[np.int64]", close: int, inexact: int) -> None:
+def _flatten(rules: Rules, state: State, close: int, inexact: int) -> None:
     """Risk closes the position of itself, past all limits but the venue's filters."""
-    quantity = abs(state[_HELD])
+    quantity = abs(state.held)
     passes = _passes_filters(rules, quantity, close)
     if inexact and _passes_filters(rules, quantity, close + 1) != passes:
-        state[_STATUS] = UNDECIDED
+        state.status = UNDECIDED
     elif passes:
-        state[_ORDER] = -state[_HELD]
-        state[_OWN] = 0
+        state.order = -state.held
+        state.own = 0
 
 
 # --- the strategy's wishes ---------------------------------------------------------------------------------------
 
 
 @compiled
-def _decide(rules: Rules, state: "NDArray[np.int64]", code: int, close: int, inexact: int) -> None:
+def _decide(rules: Rules, state: State, code: int, close: int, inexact: int) -> None:
     """Read the strategy's code; ask for what is news, and for the end of what contradicts it."""
-    wanted, held = state[_WANTED], state[_HELD]
+    wanted, held = state.wanted, state.held
     wish = wanted
     if SHORT <= code <= LONG:
         wish = code
     elif (code == LEAVE_LONG and wanted == LONG) or (code == LEAVE_SHORT and wanted == SHORT):
         wish = 0
     if wish == wanted:
-        if held == 0 or np.sign(held) == wanted or state[_ORDER] != 0:
+        if held == 0 or np.sign(held) == wanted or state.order != 0:
             return
         wish = 0
     order, answer = _judge(rules, state, wish, close)
     if inexact:
         other, answer_too = _judge(rules, state, wish, close + 1)
         if order != other or answer != answer_too:
-            state[_STATUS] = UNDECIDED
+            state.status = UNDECIDED
             return
-    state[_WANTED] = wish
+    state.wanted = wish
     if answer == _TOO_LARGE:
-        state[_STATUS] = OVERFLOW
+        state.status = OVERFLOW
     elif answer == _SENT:
-        state[_ORDER] = order
-        state[_OWN] = 1
+        state.order = order
+        state.own = 1
     else:
         _in_vain(state)
 
 
 @compiled
-def _judge(rules: Rules, state: "NDArray[np.int64]", wish: int, close: int) -> tuple[int, int]:
+def _judge(rules: Rules, state: State, wish: int, close: int) -> tuple[int, int]:
     """The order that a wish becomes (signed; 0 for none) and what is said to it, if the close is `close`."""
-    held, halt = state[_HELD], state[_HALT]
+    held, halt = state.held, state.halt
     only_closes = wish == 0 or (wish < 0 and held > 0 and not rules.allow_short)
     if halt > 0 and not (only_closes and halt < _CANCEL_ALL):
         return 0, _HALTED
@@ -385,7 +418,7 @@ def _judge(rules: Rules, state: "NDArray[np.int64]", wish: int, close: int) -> t
 
 
 @compiled
-def _size(rules: Rules, state: "NDArray[np.int64]", close: int) -> int:
+def _size(rules: Rules, state: State, close: int) -> int:
     """What the sizer says, in whole lots."""
     if rules.sizer == FIXED_QUANTITY:
         return rules.size
@@ -393,8 +426,8 @@ def _size(rules: Rules, state: "NDArray[np.int64]", close: int) -> int:
     if rules.sizer == FIXED_NOTIONAL:
         quantity = rules.size // unit
     else:
-        equity = state[_CASH] + state[_HELD] * close * rules.value_scale
-        money = _part(equity, rules.size_share[0], rules.size_share[1])
+        equity = state.cash + state.held * close * rules.value_scale
+        money = _part(equity, rules.size_share_of, rules.size_share_in)
         quantity = money // (unit * rules.to_value) if money > 0 else 0
     return quantity - quantity % rules.lot
 
@@ -409,13 +442,13 @@ def _passes_filters(rules: Rules, quantity: int, close: int) -> bool:
 
 
 @compiled
-def _limits(rules: Rules, state: "NDArray[np.int64]", order: int, close: int) -> int:
+def _limits(rules: Rules, state: State, order: int, close: int) -> int:
     """The first limit against an order that could grow a position, or SENT."""
-    held = state[_HELD]
+    held = state.held
     after = abs(held + order)
     far = max(abs(held), after)
     worth = close * rules.value_scale
-    equity = state[_CASH] + held * worth
+    equity = state.cash + held * worth
     if abs(order) > rules.max_order_quantity:
         return _LIMITS
     if abs(order) * worth > rules.max_order_notional:
@@ -426,15 +459,15 @@ def _limits(rules: Rules, state: "NDArray[np.int64]", order: int, close: int) ->
         return _LIMITS + 3
     if far * worth > rules.max_capital:
         return _LIMITS + 4
-    if rules.gross[1] != 0 and far * worth > _part(equity, rules.gross[0], rules.gross[1]):
+    if rules.gross_in != 0 and far * worth > _part(equity, rules.gross_of, rules.gross_in):
         return _LIMITS + 5
-    if rules.net[1] != 0 and after * worth > _part(equity, rules.net[0], rules.net[1]):
+    if rules.net_in != 0 and after * worth > _part(equity, rules.net_of, rules.net_in):
         return _LIMITS + 6
-    if rules.max_leverage[1] != 0 and far * worth > _part(equity, rules.max_leverage[0], rules.max_leverage[1]):
+    if rules.max_leverage_in != 0 and far * worth > _part(equity, rules.max_leverage_of, rules.max_leverage_in):
         return _LIMITS + 7
-    if state[_DAILY]:
+    if state.daily:
         return _LIMITS + 8
-    return _LIMITS + 9 if state[_DRAWN] else _SENT
+    return _LIMITS + 9 if state.drawn else _SENT
 
 
 @compiled

@@ -212,43 +212,74 @@ def make_rules(settings: Settings, instrument: Instrument, scales: Scales, price
         UsageError: the figures do not fit the kernel's numbers.
 
     """
-    sizer, broker, limits = settings.risk.sizer, settings.broker, settings.risk.limits
-    to_value = 10 ** (scales.money - scales.value)
-    multiplier = int(instrument.multiplier.scaleb(digits_of(instrument.multiplier)))
-    fee = mul(mul(broker.taker_fee_percent, _PERCENT), Decimal(to_value))
-    least = max(1, _up(instrument.min_quantity, scales.quantity))
     rules = Rules(
         cash=_down(settings.portfolio.initial_cash, scales.money),
-        value_scale=multiplier * to_value,
-        fee_scale=int(mul(fee, Decimal(multiplier))),
-        sizer=_SIZER_CODES[sizer.kind],
+        sizer=_SIZER_CODES[settings.risk.sizer.kind],
         size=_size(settings, instrument, scales),
-        size_share=_percent(sizer.percent),
-        multiplier=multiplier,
-        to_value=to_value,
-        lot=_down(instrument.lot, scales.quantity) or 1,
-        min_quantity=least,
-        max_quantity=_down(instrument.max_quantity, scales.quantity),
-        min_notional=_up(instrument.min_notional, scales.money),
-        max_notional=_down(instrument.max_notional, scales.money),
         allow_short=settings.risk.allow_short,
-        margin=broker.account == "margin",
-        leverage=_share(Fraction(broker.leverage)),
-        max_order_quantity=_down(limits.max_order_quantity, scales.quantity),
-        max_order_notional=_down(limits.max_order_notional, scales.money),
-        max_position_quantity=_down(limits.max_position_quantity, scales.quantity),
-        max_position_notional=_down(limits.max_position_notional, scales.money),
-        max_capital=_down(limits.max_strategy_capital, scales.money),
-        gross=_percent(limits.max_gross_exposure_percent),
-        max_leverage=_share(None if limits.max_leverage is None else Fraction(limits.max_leverage)),
-        net=_percent(limits.max_net_exposure_percent),
-        daily_loss=_percent(limits.daily_loss_percent),
-        daily_halt=_halt(limits.on_daily_loss),
-        drawdown=_percent(limits.max_drawdown_percent),
-        drawdown_halt=_halt(limits.on_drawdown),
+        margin=settings.broker.account == "margin",
+        daily_halt=_halt(settings.risk.limits.on_daily_loss),
+        drawdown_halt=_halt(settings.risk.limits.on_drawdown),
+        **_scale_factors(settings, instrument, scales),
+        **_venue_filters(instrument, scales),
+        **_most(settings.risk.limits, scales),
+        **_shares(settings),
     )
     _refuse_large(rules, prices, instrument)
     return rules
+
+
+def _scale_factors(settings: Settings, instrument: Instrument, scales: Scales) -> dict[str, int]:
+    """What a unit of quantity at a unit of price comes to."""
+    to_value = 10 ** (scales.money - scales.value)
+    multiplier = int(instrument.multiplier.scaleb(digits_of(instrument.multiplier)))
+    fee = Fraction(settings.broker.taker_fee_percent) / 100
+    return {
+        "multiplier": multiplier,
+        "to_value": to_value,
+        "value_scale": multiplier * to_value,
+        "fee_scale": int(fee * multiplier * to_value),  # whole: money has all digits of the fee
+    }
+
+
+def _venue_filters(instrument: Instrument, scales: Scales) -> dict[str, int]:
+    return {
+        "lot": _down(instrument.lot, scales.quantity) or 1,  # a fixed quantity may have fewer digits than the lot
+        "min_quantity": max(1, _up(instrument.min_quantity, scales.quantity)),
+        "max_quantity": _down(instrument.max_quantity, scales.quantity),
+        "min_notional": _up(instrument.min_notional, scales.money),
+        "max_notional": _down(instrument.max_notional, scales.money),
+    }
+
+
+def _most(limits: LimitSettings, scales: Scales) -> dict[str, int]:
+    """The limits that are amounts."""
+    return {
+        "max_order_quantity": _down(limits.max_order_quantity, scales.quantity),
+        "max_order_notional": _down(limits.max_order_notional, scales.money),
+        "max_position_quantity": _down(limits.max_position_quantity, scales.quantity),
+        "max_position_notional": _down(limits.max_position_notional, scales.money),
+        "max_capital": _down(limits.max_strategy_capital, scales.money),
+    }
+
+
+def _shares(settings: Settings) -> dict[str, int]:
+    """What is a share of equity, or a multiple of it; one that is not set is 1 / 0."""
+    limits, hundredth = settings.risk.limits, Fraction(1, 100)
+    given: dict[str, tuple[Decimal | None, Fraction]] = {
+        "size_share": (settings.risk.sizer.percent, hundredth),
+        "leverage": (settings.broker.leverage, Fraction(1)),
+        "gross": (limits.max_gross_exposure_percent, hundredth),
+        "max_leverage": (limits.max_leverage, Fraction(1)),
+        "net": (limits.max_net_exposure_percent, hundredth),
+        "daily_loss": (limits.daily_loss_percent, hundredth),
+        "drawdown": (limits.max_drawdown_percent, hundredth),
+    }
+    found: dict[str, int] = {}
+    for name, (value, unit) in given.items():
+        share = None if value is None else Fraction(value) * unit
+        found[f"{name}_of"], found[f"{name}_in"] = (1, 0) if share is None else share.as_integer_ratio()
+    return found
 
 
 _SIZER_CODES: Mapping[str, int] = {
@@ -268,8 +299,8 @@ def _size(settings: Settings, instrument: Instrument, scales: Scales) -> int:
 def _refuse_large(rules: Rules, prices: PriceColumns, instrument: Instrument) -> None:
     """Refuse factors whose products the kernel could not hold before it can check them."""
     highest = int(max(prices.closes.max(), prices.buys.max())) + 1
-    shares = (rules.size_share, rules.leverage, rules.gross, rules.net, rules.max_leverage, rules.daily_loss)
-    products = [numerator * denominator for numerator, denominator in (*shares, rules.drawdown)]
+    fields = rules._asdict()
+    products = [fields[name] * fields[f"{name[:-3]}_in"] for name in fields if name.endswith("_of")]
     products.append(highest * (rules.value_scale + abs(rules.fee_scale)))
     if max(products) >= _ROOM or rules.cash >= _ROOM // 2:
         raise UsageError(
@@ -285,15 +316,6 @@ def _down(value: Decimal | None, digits: int) -> int:
 
 def _up(value: Decimal, digits: int) -> int:
     return min(OFF, ceil(Fraction(value) * 10**digits))
-
-
-def _percent(value: Decimal | None) -> tuple[int, int]:
-    return _share(None if value is None else Fraction(value) / 100)
-
-
-def _share(value: Fraction | None) -> tuple[int, int]:
-    """A share as the kernel takes it; (1, 0) is none."""
-    return (1, 0) if value is None else (value.numerator, value.denominator)
 
 
 def _halt(name: str | None) -> int:

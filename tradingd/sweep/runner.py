@@ -25,7 +25,7 @@ from tradingd.strategy.base import Strategy, StrategyParams
 from tradingd.strategy.sweep import BarColumns
 from tradingd.sweep.columns import PriceColumns, price_columns, read_columns
 from tradingd.sweep.grid import ParameterSet, Value
-from tradingd.sweep.kernel import DONE, UNDECIDED, Outcome, Rules, simulate
+from tradingd.sweep.kernel import DONE, UNDECIDED, State, simulate
 from tradingd.sweep.rules import Scales, make_rules, most_digits, refuse_unmodelled
 
 if TYPE_CHECKING:
@@ -36,6 +36,9 @@ __all__ = ["Figures", "Simulation", "SweepFill", "offered_signals", "prepare"]
 _YEAR_NS = 365.25 * 86_400e9
 _AHEAD = 4
 """How many parameter sets a thread has waiting, so that a great grid is not held in memory."""
+
+_FEW = 2
+_COLUMNS = ("buys", "sells", "closes", "inexact")
 
 Signals = Callable[[BarColumns, Any], "NDArray[np.int8]"]
 
@@ -91,23 +94,16 @@ class Simulation:
         self._instrument = instrument
         self._prices = prices
         self._scales = Scales(settings, instrument, prices.digits)
-        self._rules: Rules = make_rules(settings, instrument, self._scales, prices)
+        self._rules = make_rules(settings, instrument, self._scales, prices).packed()
         self._no_fills = np.empty((0, 3), np.int64)
         self._yearly = sqrt(_YEAR_NS / _spacing(bars, interval_ns))
 
     def compile(self, params: StrategyParams) -> float:
         """Make the machine code, if that has not been done; returns the seconds it took."""
         began = time.perf_counter()
-        first = slice(0, 1)
-        simulate(
-            self._rules, self.bars.ts[first], *(column[first] for column in self._prices[1:]),
-            np.zeros(1, np.int8), self._no_fills,
-        )  # fmt: skip
-        few = {name: getattr(self.bars, name)[:2] for name in ("ts_open", "ts", "open", "high", "low", "close")}
-        sums, unit = self.bars.close_sums[:3], self.bars.close_unit
-        self._signals(
-            BarColumns(**few, volume=self.bars.volume[:2], close_sums=sums, close_unit=unit), params
-        )
+        few = _first_bars(self.bars)
+        prices = self._prices._replace(**{name: getattr(self._prices, name)[:_FEW] for name in _COLUMNS})
+        simulate(self._rules, few.ts, prices, self._signals(few, params), self._no_fills)
         return time.perf_counter() - began
 
     def figures(self, point: ParameterSet) -> Figures:
@@ -122,12 +118,12 @@ class Simulation:
             status="ok",
             equity=equity,
             return_percent=percent(sub(equity, cash), cash),
-            max_drawdown_percent=outcome.max_drawdown * 100,
+            max_drawdown_percent=float(outcome.max_drawdown) * 100,
             sharpe=self._sharpe(outcome),
-            fills=outcome.fills,
-            fees=self._scales.to_money(outcome.fees),
-            refused=outcome.refused,
-            halt=HaltState(outcome.halt).name if outcome.halt else "",
+            fills=int(outcome.fills),
+            fees=self._scales.to_money(int(outcome.fees)),
+            refused=int(outcome.refused),
+            halt=HaltState(int(outcome.halt)).name if outcome.halt else "",
         )
 
     def all_figures(self, points: Iterable[ParameterSet], workers: int) -> Iterator[Figures]:
@@ -156,20 +152,20 @@ class Simulation:
         found = [self._fill(*row) for row in kept[: outcome.fills].tolist()]
         return found, self.equity(outcome)
 
-    def equity(self, outcome: Outcome) -> Decimal:
+    def equity(self, outcome: State) -> Decimal:
         """The exact equity at the last close."""
-        held = self._scales.to_quantity(outcome.held)
+        held = self._scales.to_quantity(int(outcome.held))
         worth = self._instrument.value(held, from_market(float(self.bars.close[-1])))
-        return add(self._scales.to_money(outcome.cash), worth)
+        return add(self._scales.to_money(int(outcome.cash)), worth)
 
-    def _simulate(self, params: StrategyParams, kept: "NDArray[np.int64]") -> Outcome:
+    def _simulate(self, params: StrategyParams, kept: "NDArray[np.int64]") -> State:
         codes = self._signals(self.bars, params)
         if codes.dtype != np.int8 or codes.shape != self.bars.ts.shape:
             raise UsageError(
                 f"{self.strategy.__name__}.signals must return one int8 a bar; it returned {codes.dtype} of shape "
                 f"{codes.shape} for {len(self.bars.ts)} bars"
             )
-        return Outcome(*simulate(self._rules, self.bars.ts, *self._prices[1:], codes, kept))
+        return simulate(self._rules, self.bars.ts, self._prices, codes, kept)
 
     def _fill(self, bar: int, signed: int, price: int) -> SweepFill:
         scales = self._scales
@@ -178,14 +174,20 @@ class Simulation:
             Side.BUY if signed > 0 else Side.SELL,
             scales.to_quantity(abs(signed)),
             scales.to_price(price),
-            scales.to_money(abs(signed) * price * self._rules.fee_scale),
+            scales.to_money(abs(signed) * price * int(self._rules.fee_scale)),
         )
 
-    def _sharpe(self, outcome: Outcome) -> float:
+    def _sharpe(self, outcome: State) -> float:
         count = len(self.bars.ts)
-        mean = outcome.return_sum / count
-        variance = outcome.return_squares / count - mean * mean
+        mean = float(outcome.return_sum) / count
+        variance = float(outcome.return_squares) / count - mean * mean
         return mean / sqrt(variance) * self._yearly if variance > 0 else nan
+
+
+def _first_bars(bars: BarColumns) -> BarColumns:
+    """A few bars, for code that is run only in order to be compiled."""
+    columns = {name: getattr(bars, name)[:_FEW] for name in BarColumns.__slots__ if not name.startswith("close_")}
+    return BarColumns(**columns, close_sums=bars.close_sums[: _FEW + 1], close_unit=bars.close_unit)
 
 
 def _spacing(bars: BarColumns, interval_ns: int) -> float:
