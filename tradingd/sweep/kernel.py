@@ -141,18 +141,24 @@ class State:
     trough: int
     most: int
     """The highest price there is."""
-    day: int
-    start_low: int
-    """Where the day's equity began, between this and the next."""
-    start_high: int
+    day_end: int
+    """When the UTC day ends, nanoseconds; -OFF before the first bar."""
     last_low: int
+    """The last equity that was watched, and the least that it may not be above."""
     last_high: int
-    peak_low: int
-    peak_high: int
+    daily_low: int
+    """Below which equity the day's loss is beyond its limit; as above."""
+    daily_high: int
     daily: int
-    """Whether the day's loss is beyond its limit."""
+    """Whether it is."""
+    peak_low: int
+    """The highest equity that was watched."""
+    peak_high: int
+    drawn_low: int
+    """Below which equity the drawdown is beyond its limit."""
+    drawn_high: int
     drawn: int
-    """Whether the drawdown is."""
+    """Whether it is."""
     max_drawdown: float
     """A fraction of the peak."""
     return_sum: float
@@ -184,7 +190,7 @@ def _run(
     fills: "Int64s",
 ) -> None:
     state.cash = state.peak = state.trough = state.last = rules.cash
-    state.day = -1
+    state.day_end = -OFF
     state.most = max(closes.max() + 1, buys.max())
     watches = rules.daily_loss_in != 0 or rules.drawdown_in != 0
     for i in range(len(codes)):
@@ -311,36 +317,48 @@ def _watch(rules: Rules, state: State, ts: int, close: int, inexact: int) -> Non
     elif inexact:
         low += held * rules.value_scale
     if rules.daily_loss_in != 0:
-        day = ts // _DAY
-        if day > state.day:
-            first = state.day < 0
-            state.start_low = low if first else state.last_low
-            state.start_high = high if first else state.last_high
-            state.day = day
+        if ts >= state.day_end:
+            _begin_day(rules, state, ts, low, high)
         state.last_low, state.last_high = low, high
-        state.daily = _beyond(rules.daily_loss_of, rules.daily_loss_in, state, low, high, state.start_low, state.start_high)
-        if state.daily:
+        state.daily = _below(state, low, high, state.daily_low, state.daily_high)
+        if state.daily != 0:
             state.halt = max(state.halt, rules.daily_halt)
     if rules.drawdown_in != 0:
-        state.peak_low, state.peak_high = max(state.peak_low, low), max(state.peak_high, high)
-        state.drawn = _beyond(rules.drawdown_of, rules.drawdown_in, state, low, high, state.peak_low, state.peak_high)
-        if state.drawn:
+        if low > state.peak_low:
+            state.peak_low = low
+            state.drawn_low = _less(low, rules.drawdown_of, rules.drawdown_in)
+        if high > state.peak_high:
+            state.peak_high = high
+            state.drawn_high = _less(high, rules.drawdown_of, rules.drawdown_in)
+        state.drawn = _below(state, low, high, state.drawn_low, state.drawn_high)
+        if state.drawn != 0:
             state.halt = max(state.halt, rules.drawdown_halt)
 
 
 @compiled
-def _beyond(
-    share_of: int, share_in: int, state: State, low: int, high: int, from_low: int, from_high: int
-) -> int:
-    """Whether equity (between `low` and `high`) has fallen further below its reference than the limit lets it."""
-    below_low = from_low - _part(from_low, share_of, share_in) if from_low > 0 else from_low
-    below_high = from_high - _part(from_high, share_of, share_in) if from_high > 0 else from_high
-    if low >= below_high:
+def _begin_day(rules: Rules, state: State, ts: int, low: int, high: int) -> None:
+    """The day begins with the last equity of the day before, the first one with its own."""
+    if state.day_end != -OFF:
+        low, high = state.last_low, state.last_high
+    state.daily_low = _less(low, rules.daily_loss_of, rules.daily_loss_in)
+    state.daily_high = _less(high, rules.daily_loss_of, rules.daily_loss_in)
+    state.day_end = (ts // _DAY + 1) * _DAY
+
+
+@compiled
+def _less(amount: int, share_of: int, share_in: int) -> int:
+    """The lowest whole number that is not below `amount` less a share of it; of nothing or a debt, itself."""
+    return amount - _part(amount, share_of, share_in) if amount > 0 else amount
+
+
+@compiled
+def _below(state: State, low: int, high: int, floor_low: int, floor_high: int) -> int:
+    """Whether equity, between `low` and `high`, is below a floor that lies between two numbers, too."""
+    if low >= floor_high:
         return 0
-    if high < below_low:
-        return 1
-    state.status = UNDECIDED
-    return 0
+    if high >= floor_low:
+        state.status = UNDECIDED
+    return 1
 
 
 @compiled
