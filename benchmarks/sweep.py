@@ -130,8 +130,12 @@ def main() -> None:
             "... 10/30 to 10/400": ((), "ma_crossover", ("slow_ma=30:400:10",)),
             "... and loss limits": (STRICT, "ma_crossover", ("slow_ma=30",)),
             "... and percent of equity": (
-                ("risk.sizer.kind=percent_of_equity", "risk.sizer.quantity=none", "risk.sizer.percent=50",
-                 "risk.limits.max_order_quantity=none"),
+                (
+                    "risk.sizer.kind=percent_of_equity",
+                    "risk.sizer.quantity=none",
+                    "risk.sizer.percent=50",
+                    "risk.limits.max_order_quantity=none",
+                ),
                 "ma_crossover",
                 ("slow_ma=30",),
             ),

@@ -94,6 +94,28 @@ def backtest(
 
 
 @app.command()
+def sweep(
+    files: Files,
+    param: Annotated[
+        list[str],
+        typer.Option("--param", metavar="NAME=VALUES", help="start:stop:step or a,b,c; once for each parameter."),
+    ],
+    sets: Overrides = None,
+    top: Annotated[int, typer.Option(help="How many of the best to print.")] = 10,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Write all results there, .csv or .parquet.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(help="Threads; as many as there are cores unless told.")] = None,
+    verify: Annotated[bool, typer.Option("--verify", help="Prove the best by a backtest: same fills.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Run the configured strategy over a grid of parameters by a compiled kernel and rank the results."""
+    from tradingd.commands.sweep import run_sweep
+
+    run_sweep(files, sets or [], param, top=top, out=out, workers=workers, verify=verify, as_json=as_json)
+
+
+@app.command()
 def check(files: Files, sets: Overrides = None, as_json: Json = False) -> None:
     """Check a configuration and print it resolved: secrets masked, limits as money."""
     from tradingd.commands.check import check_config

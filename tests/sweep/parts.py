@@ -142,7 +142,9 @@ STRATEGIES: Mapping[str, Sequence[Mapping[str, Any]]] = {
 """Parameters of each strategy that offers a sweep."""
 
 
-def write_rows(path: Path, rows: Sequence[Row], interval_ms: int = 60_000, start_ms: int = 1_700_000_000_000) -> None:
+def write_rows(
+    path: Path, rows: Sequence[Row], interval_ms: int = 60_000, start_ms: int = 1_700_000_000_000
+) -> None:
     """Bars, one interval apart, as a Parquet file."""
     opens, highs, lows, closes = zip(*rows, strict=True)
     times = [start_ms + interval_ms * i for i in range(len(rows))]

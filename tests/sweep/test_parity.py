@@ -58,7 +58,7 @@ def test_daily_bars_of_shares(strategy: str, account: str, tmp_path: Path) -> No
 
 def walk(seed: int, count: int, step: float, *, flat: float = 0.3, gap: float = 0.05) -> list[Row]:
     """A seeded random walk on a grid, with stretches that stand still, ties, and gaps between bars."""
-    chance = random.Random(seed)
+    chance = random.Random(seed)  # noqa: S311 - bars for a test
     rows, price = [], 100.0
     for _ in range(count):
         jump = chance.choice((-20, 20)) * step if chance.random() < gap else 0.0

@@ -95,7 +95,14 @@ def parameters(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
     tick=st.sampled_from(("0.01", "0.05", "0.25")),
     lot=st.sampled_from(("0.001", "0.1", "1")),
     filters=st.sampled_from(
-        ("", "min_notional = 400", "max_notional = 3000", "min_quantity = 7", "max_quantity = 15", "multiplier = 2.5")
+        (
+            "",
+            "min_notional = 400",
+            "max_notional = 3000",
+            "min_quantity = 7",
+            "max_quantity = 15",
+            "multiplier = 2.5",
+        )
     ),
 )
 def test_any_configuration(

@@ -17,7 +17,7 @@ def compiled(function: F) -> F:
     Threads run it side by side. Functions that call one another belong into one file: numba renews what it keeps
     on disk when that file changes, not when another does.
     """
-    options = {"nogil": True, "error_model": "numpy"}
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
     try:
         return cast("F", numba.njit(function, cache=True, **options))
     except RuntimeError:  # neither beside the file nor in the user's folder may be written

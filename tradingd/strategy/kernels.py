@@ -46,7 +46,7 @@ def _crossings(
     below: int,
     codes: "NDArray[np.int8]",
 ) -> None:
-    """Compare sums in fixed point; what is nearer than their rounding can tell is compared as the class does it."""
+    """Compare sums in fixed point; what is too near for their rounding is compared as the class does it."""
     fast_share, slow_share = unit / fast, unit / slow
     decided = HOLD
     for i in range(slow - 1, len(closes)):
@@ -117,7 +117,7 @@ def _rounded(partials: "NDArray[np.float64]", count: int) -> float:
         beyond = total + twice
         if twice == beyond - total:
             total = beyond
-    return total
+    return float(total)
 
 
 @compiled
@@ -143,7 +143,7 @@ def _turns(
         if i == period:
             gain, loss = gain / period, loss / period
         if rsi != 0.0 or gain != 0.0 or loss != 0.0:
-            if 0.0 <= last <= oversold and oversold < rsi < exit_long:
+            if 0.0 <= last <= oversold < rsi < exit_long:
                 codes[i] = LONG
             elif not long_only and last >= overbought and exit_short < rsi < overbought:
                 codes[i] = SHORT

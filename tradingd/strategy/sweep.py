@@ -7,17 +7,17 @@ A strategy offers itself to `tradingd sweep` by a static method beside its `on_b
         from my_package.my_kernel import my_codes  # numpy and numba are imported when a sweep asks for them
         return my_codes(bars.close, params.lookback)
 
-The codes say what the strategy wants at each bar's close. The sweep keeps, as the event engine does with the
-shipped strategies, the state that was asked for last:
+The codes say what the strategy wants at each bar's close. The sweep remembers, as the shipped strategies do, which
+state was asked for last:
 
 - LONG, SHORT and FLAT ask for that state, unless it is the one that was asked for last;
 - LEAVE_LONG asks for FLAT if LONG was asked for last, LEAVE_SHORT if SHORT was; else they say nothing;
 - HOLD says nothing.
 
-A state that was asked for in vain (the order was denied, rejected or canceled) counts as FLAT from then on, unless it
-is held anyway, and is not asked for again before a code says so. A position that contradicts what was asked for
-last is closed, at every bar until it is gone. A strategy whose `on_bar` behaves otherwise must not offer `signals`;
-`tradingd sweep --verify` finds out.
+A state that was asked for in vain (the order was denied, rejected or canceled) counts as FLAT from then on, unless
+it is held anyway, and is not asked for again before a code says so. A position that contradicts what was asked
+for last is closed, at every bar until it is gone. A strategy whose `on_bar` behaves otherwise must not offer
+`signals`; `tradingd sweep --verify` finds out.
 """
 
 from dataclasses import dataclass

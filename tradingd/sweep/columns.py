@@ -9,7 +9,7 @@ at both.
 from collections.abc import Iterator
 from decimal import Decimal
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -27,10 +27,13 @@ if TYPE_CHECKING:
 __all__ = ["PriceColumns", "decimals_of", "digits_of", "price_columns", "read_columns"]
 
 _CHUNK = 8192
-_LONGEST_WINDOW = 10_000
-"""The longest window whose fixed-point sum `BarColumns.close_sums` promises not to overflow."""
+_TIMES = ("ts_open", "ts")
+_PRICES = ("open", "high", "low", "close", "volume")
+_TINY = 1e-300
 _UNIT_BITS = 48
-_EXACT = 10**15
+"""A close has so many bits in fixed point: a window of 2**14 of them fits 63."""
+_DIGITS = 15
+_EXACT = 10**_DIGITS
 """A float's shortest text has at most 15 digits if and only if it is the float nearest to them."""
 _MOST_DECIMALS = 15
 _DOUBT = 1e-6
@@ -58,27 +61,24 @@ def read_columns(events: Iterator[MarketEvent], count: int) -> BarColumns:
         UsageError: an event is no bar, or the bars cannot be simulated in order.
 
     """
-    columns = {name: np.empty(count) for name in ("open", "high", "low", "close", "volume")}
-    times = {name: np.empty(count, np.int64) for name in ("ts_open", "ts")}
+    kinds = [np.int64] * len(_TIMES) + [np.float64] * len(_PRICES)
+    columns: dict[str, Any] = {
+        name: np.empty(count, kind) for name, kind in zip((*_TIMES, *_PRICES), kinds, strict=True)
+    }
     start = 0
     while chunk := list(islice(events, _CHUNK)):
         if not all(type(event) is Bar for event in chunk):
             raise UsageError(f"a sweep runs on bars; {chunk[0].symbol} has other market data, too")
-        stop = start + len(chunk)
-        for name, column in (*columns.items(), *times.items()):
-            column[start:stop] = [getattr(event, name) for event in chunk]
-        start = stop
-    bars = BarColumns(**columns, **times, **_sums(columns["close"]))
+        for name, column in columns.items():
+            column[start : start + len(chunk)] = [getattr(event, name) for event in chunk]
+        start += len(chunk)
+    unit = 2.0 ** (int(np.ceil(np.log2(max(float(columns["close"].max()), _TINY)))) - _UNIT_BITS)
+    sums = np.zeros(count + 1, np.int64)
+    # exact but for the rounding to units: the division is by a power of two
+    np.cumsum(np.rint(columns["close"] / unit).astype(np.int64), out=sums[1:])
+    bars = BarColumns(**columns, close_sums=sums, close_unit=unit)
     _refuse_odd(bars)
     return bars
-
-
-def _sums(closes: "NDArray[np.float64]") -> dict[str, object]:
-    """Prefix sums of the closes in fixed point, and their unit."""
-    unit = 2.0 ** (int(np.ceil(np.log2(max(float(closes.max()), 1e-300)))) - _UNIT_BITS)
-    sums = np.zeros(len(closes) + 1, np.int64)
-    np.cumsum(np.rint(closes / unit).astype(np.int64), out=sums[1:])  # exact: a division by a power of two
-    return {"close_sums": sums, "close_unit": unit}
 
 
 def _refuse_odd(bars: BarColumns) -> None:
@@ -96,12 +96,22 @@ def _refuse_odd(bars: BarColumns) -> None:
 def price_columns(
     bars: BarColumns, instrument: Instrument, slippage: SlippageModel, bps: Decimal, most_digits: int
 ) -> PriceColumns:
-    """The prices in the coarsest units that tell closes exactly, or, if that takes more than `most_digits`, in those.
+    """The prices in the coarsest units that tell closes exactly; in `most_digits`, if that takes more.
 
     `slippage` is the broker's model with `bps`; it is asked wherever arithmetic on whole columns could differ.
+
+    Raises:
+        UsageError: prices are too great for their tick.
+
     """
-    needed = decimals_of(bars.close)
-    digits = max(digits_of(instrument.tick), needed if needed <= most_digits else most_digits)
+    highest = max(float(bars.close.max()), float(bars.open.max()))
+    room = _DIGITS - len(str(int(highest)))
+    digits = max(digits_of(instrument.tick), min(decimals_of(bars.close), most_digits, room))
+    if digits > room:
+        raise UsageError(
+            f"{instrument.symbol} at {highest:g} on a tick of {instrument.tick} has more digits than a float "
+            "keeps; correct the tick, or use `tradingd backtest`"
+        )
     closes, inexact = _whole(bars.close, digits)
     return PriceColumns(
         digits,
@@ -130,7 +140,8 @@ def _on_grid(prices: "NDArray[np.float64]", digits: int) -> "NDArray[np.bool_]":
     """Which prices are whole multiples of 10**-digits, as their shortest text tells them."""
     scale = 10.0**digits
     whole = np.rint(prices * scale)
-    return (whole < _EXACT) & (whole / scale == prices)
+    found: NDArray[np.bool_] = (whole < _EXACT) & (whole / scale == prices)
+    return found
 
 
 def _whole(prices: "NDArray[np.float64]", digits: int) -> "tuple[NDArray[np.int64], NDArray[np.int8]]":
@@ -141,7 +152,7 @@ def _whole(prices: "NDArray[np.float64]", digits: int) -> "tuple[NDArray[np.int6
     whole[exact] = np.rint(scaled[exact]).astype(np.int64)
     # A product is rounded: beside a whole number nobody knows on which side the exact one lies.
     step = Decimal(1).scaleb(-digits)
-    for i in np.flatnonzero(~exact & (np.abs(scaled - np.rint(scaled)) <= np.spacing(scaled))):
+    for i in np.flatnonzero(~exact & (np.abs(scaled - np.rint(scaled)) <= 4 * np.spacing(scaled))):
         whole[i] = int(from_market(float(prices[i])) // step)
     return whole, (~exact).astype(np.int8)
 

@@ -47,13 +47,17 @@ def parse_axes(texts: Sequence[str], known: Sequence[str]) -> dict[str, list[Val
             hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
             raise UsageError(f"--param {text}: the strategy has no parameter {name!r}; {hint}")
         if name in axes:
-            raise UsageError(f"--param {text}: {name!r} is given twice; give all its values at once, as in {_EXAMPLE}")
+            raise UsageError(
+                f"--param {text}: {name!r} is given twice; give all its values at once, as in {_EXAMPLE}"
+            )
         axes[name] = _values(text, values)
     if not axes:
         raise UsageError(f"nothing to sweep over; give at least one --param, {_EXAMPLE}")
     count = prod(map(len, axes.values()))
     if count > _MOST_SETS:
-        raise UsageError(f"that are {count:,} parameter sets; a sweep takes at most {_MOST_SETS:,}, use wider steps")
+        raise UsageError(
+            f"these are {count:,} parameter sets; a sweep takes at most {_MOST_SETS:,}, use wider steps"
+        )
     return axes
 
 
@@ -79,7 +83,7 @@ def _range(text: str, parts: list[str]) -> list[Value]:
         raise UsageError(f"--param {text}: the range ends before it starts")
     count = int((stop - start) / step) + 1
     if count > _MOST_SETS:
-        raise UsageError(f"--param {text}: that are {count:,} values; a sweep takes at most {_MOST_SETS:,}")
+        raise UsageError(f"--param {text}: these are {count:,} values; a sweep takes at most {_MOST_SETS:,}")
     return [_plain(start + step * number) for number in range(count)]
 
 

@@ -2,11 +2,11 @@
 
 Everything is counted in int64. A quantity is in units of 10**-a, a price of 10**-d, money of 10**-e, where e is so
 large that the value and the fee of any fill are whole; hence nothing is rounded, and a comparison says what the
-same one of Decimals says. Whether the figures fit is checked where they are made: `OVERFLOW` ends a run that would not.
+same one of Decimals says. Whether figures fit is checked before they are made: `OVERFLOW` ends a run whose do not.
 
 A close may lie between two neighbouring units (`inexact`). Each decision is then made at both; where they differ,
-`UNDECIDED` ends the run, and the event engine has to tell. All that is asked here of a price is linear in it, so what is
-the same at both is the same in between.
+`UNDECIDED` ends the run, and the event engine has to tell. All that is asked here of a price is monotone in it,
+so what is the same at both is the same in between.
 
 One bar: the order of the bar before fills at the open or is canceled; limits that watch equity see the close; the
 strategy's code is read, and what it asks for is sized, judged and refused or sent, as `tradingd.risk` and
@@ -67,7 +67,7 @@ _TOO_LARGE: Final = 17
 
 
 class Rules(NamedTuple):
-    """What is configured, in whole numbers; of a share, `_of` is the numerator and `_in` the denominator (0: off)."""
+    """What is configured, in whole numbers; a share is `_of` (numerator) and `_in` (denominator, 0 for off)."""
 
     cash: int
     value_scale: int
@@ -167,10 +167,14 @@ class State:
 
 
 _RULES = np.dtype([(name, np.int64) for name in Rules._fields])
-_STATE = np.dtype([(name, np.float64 if kind is float else np.int64) for name, kind in State.__annotations__.items()])
+_STATE = np.dtype(
+    [(name, np.float64 if kind is float else np.int64) for name, kind in State.__annotations__.items()]
+)
 
 
-def simulate(rules: Rules, ts: "Int64s", prices: PriceColumns, codes: "NDArray[np.int8]", fills: "Int64s") -> State:
+def simulate(
+    rules: Rules, ts: "Int64s", prices: PriceColumns, codes: "NDArray[np.int8]", fills: "Int64s"
+) -> State:
     """Run one parameter set. `fills` takes (bar, signed quantity, price) a row; with no rows none are kept."""
     state = cast("State", np.zeros(1, _STATE).view(np.recarray)[0])
     _run(rules, state, ts, prices.buys, prices.sells, prices.closes, prices.inexact, codes, fills)
@@ -406,7 +410,9 @@ def _decide(rules: Rules, state: State, code: int, close: int, inexact: int) -> 
 
 
 @compiled
-def _judge(rules: Rules, state: State, wish: int, close: int) -> tuple[int, int]:
+def _judge(  # noqa: PLR0911 - one for each answer
+    rules: Rules, state: State, wish: int, close: int
+) -> tuple[int, int]:
     """The order that a wish becomes (signed; 0 for none) and what is said to it, if the close is `close`."""
     held, halt = state.held, state.halt
     only_closes = wish == 0 or (wish < 0 and held > 0 and not rules.allow_short)
@@ -460,7 +466,7 @@ def _passes_filters(rules: Rules, quantity: int, close: int) -> bool:
 
 
 @compiled
-def _limits(rules: Rules, state: State, order: int, close: int) -> int:
+def _limits(rules: Rules, state: State, order: int, close: int) -> int:  # noqa: PLR0911 - one for each limit
     """The first limit against an order that could grow a position, or SENT."""
     held = state.held
     after = abs(held + order)

@@ -1,4 +1,4 @@
-"""The configuration as the kernel's whole numbers; what the kernel does not model is refused, never passed over."""
+"""The configuration as the kernel's whole numbers; what the kernel does not model is refused, not passed over."""
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
@@ -107,7 +107,7 @@ def most_digits(settings: Settings, instrument: Instrument) -> int:
     return tick + min(_SPARE_DIGITS, room - scales.money)
 
 
-# --- what is refused -----------------------------------------------------------------------------------------------
+# --- what is refused ---------------------------------------------------------------------------------------
 
 
 def refuse_unmodelled(settings: Settings, instrument: Instrument, interval_ns: int) -> None:
@@ -126,7 +126,7 @@ def refuse_unmodelled(settings: Settings, instrument: Instrument, interval_ns: i
     if problems:
         raise UsageError(
             "a sweep does not simulate " + "; nor ".join(problems) + ". Take it out of the configuration "
-            '(--set section.key=none), or use `tradingd backtest`'
+            "(--set section.key=none), or use `tradingd backtest`"
         )
 
 
@@ -202,7 +202,7 @@ def _limit_problems(limits: LimitSettings, interval_ns: int) -> Iterator[str]:
         yield f"a halt that flattens, on bars of {format_interval(interval_ns)}"
 
 
-# --- what is counted -------------------------------------------------------------------------------------------------
+# --- what is counted ---------------------------------------------------------------------------------------
 
 
 def make_rules(settings: Settings, instrument: Instrument, scales: Scales, prices: PriceColumns) -> Rules:
@@ -315,8 +315,9 @@ def _down(value: Decimal | None, digits: int) -> int:
 
 
 def _up(value: Decimal, digits: int) -> int:
-    return min(OFF, ceil(Fraction(value) * 10**digits))
+    scaled: int = ceil(Fraction(value) * 10**digits)
+    return min(OFF, scaled)
 
 
 def _halt(name: str | None) -> int:
-    return 0 if name is None else int(HaltState[name.upper()])
+    return 0 if name is None else int(HaltState[name.upper()].value)

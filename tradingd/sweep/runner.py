@@ -98,6 +98,16 @@ class Simulation:
         self._no_fills = np.empty((0, 3), np.int64)
         self._yearly = sqrt(_YEAR_NS / _spacing(bars, interval_ns))
 
+    @property
+    def symbol(self) -> str:
+        """What is traded."""
+        return self._instrument.symbol
+
+    @property
+    def currency(self) -> str:
+        """What money is counted in."""
+        return self.settings.portfolio.currency
+
     def compile(self, params: StrategyParams) -> float:
         """Make the machine code, if that has not been done; returns the seconds it took."""
         began = time.perf_counter()
@@ -218,12 +228,12 @@ def offered_signals(strategy: type[Strategy]) -> Signals:
         changed = [name for name in vars(cls) if name in _BEHAVIOUR]
         if changed and cls is not Strategy and hasattr(strategy, "signals"):
             raise UsageError(
-                f"{cls.__name__} changes {', '.join(sorted(changed))} but not `signals`, which would sweep another "
-                "strategy; give it a `signals` of its own (docs/sweep.md)"
+                f"{cls.__name__} changes {', '.join(sorted(changed))} but not `signals`, which would sweep "
+                "another strategy; give it a `signals` of its own (docs/sweep.md)"
             )
     raise UsageError(
-        f"{strategy.__name__} offers no sweep: it has no static method `signals` (docs/sweep.md tells how to write "
-        "one); use `tradingd backtest`"
+        f"{strategy.__name__} offers no sweep: it has no static method `signals` (docs/sweep.md tells how to "
+        "write one); use `tradingd backtest`"
     )
 
 

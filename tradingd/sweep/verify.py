@@ -74,7 +74,8 @@ def verify(simulation: Simulation, params: Mapping[str, Any]) -> Verified:
             )
     if our_equity != their_equity:
         raise ComponentError(
-            f"kernel and event engine agree in all {len(ours)} fills, but not in equity: {our_equity}, {their_equity}"
+            f"kernel and event engine agree in all {len(ours)} fills, but not in equity: {our_equity} and "
+            f"{their_equity}"
         )
     return Verified(len(ours), our_equity)
 
