@@ -227,7 +227,7 @@ def _notes(report: Mapping[str, Any], grid: "Grid") -> Iterator[str]:
         yield f"{report['invalid']} combinations are invalid and left out; the first: {grid.complaint}"
     if report["undecided"]:
         yield (
-            f"{report['undecided']} sets have no figures: a decision hung on digits that the kernel does not keep, "
+            f"{report['undecided']} sets have no figures: a decision hung on digits the kernel does not keep, "
             "or the account outgrew its numbers; `tradingd backtest` can tell (docs/sweep.md)"
         )
     if "verified" in report:

@@ -23,7 +23,8 @@ _RETRY_NS = 5_000_000_000
 _SPARE_DIGITS = 8
 """How far beyond the tick closes of too many digits are told."""
 _HEADROOM = 64
-"""How many times its opening cash an account may become worth before it outgrows the kernel's numbers."""
+"""How many times its opening cash an account may become worth, as far as that can be afforded by telling closes to
+fewer digits."""
 _ROOM = 2**60
 
 _NO_MATTER = frozenset(
@@ -97,14 +98,15 @@ def most_digits(settings: Settings, instrument: Instrument) -> int:
     """
     tick = digits_of(instrument.tick)
     scales = Scales(settings, instrument, tick)
-    room = len(str(_ROOM // _HEADROOM // ceil(settings.portfolio.initial_cash))) - 1
-    if scales.money > room:
+    cash = ceil(settings.portfolio.initial_cash)
+    if cash * 10**scales.money > _ROOM:
         raise UsageError(
             f"{settings.portfolio.initial_cash} {settings.portfolio.currency} counted to {scales.money} decimal "
             f"places (those of {instrument.symbol}'s lot {instrument.lot} and tick {instrument.tick}, and of the "
             "fee) is more than a sweep's 64-bit numbers hold; use a coarser lot, less cash, or `tradingd backtest`"
         )
-    return tick + min(_SPARE_DIGITS, room - scales.money)
+    room = len(str(_ROOM // _HEADROOM // cash)) - 1
+    return tick + max(0, min(_SPARE_DIGITS, room - scales.money))
 
 
 # --- what is refused ---------------------------------------------------------------------------------------
@@ -302,7 +304,7 @@ def _refuse_large(rules: Rules, prices: PriceColumns, instrument: Instrument) ->
     fields = rules._asdict()
     products = [fields[name] * fields[f"{name[:-3]}_in"] for name in fields if name.endswith("_of")]
     products.append(highest * (rules.value_scale + abs(rules.fee_scale)))
-    if max(products) >= _ROOM or rules.cash >= _ROOM // 2:
+    if max(products) >= _ROOM or rules.cash > _ROOM:
         raise UsageError(
             f"the prices of {instrument.symbol}, or the configured percentages, have more digits than a sweep's "
             "64-bit numbers hold; round them, or use `tradingd backtest`"

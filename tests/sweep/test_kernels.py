@@ -1,0 +1,71 @@
+"""The compiled signals decide as the classes do, to the last bit."""
+
+from math import fsum, nextafter
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.sweep.columns import columns
+from tradingd.strategy.indicators import RSI, SMA
+from tradingd.strategy.kernels import _exact_sum, crossover, reversion
+from tradingd.strategy.sweep import HOLD, LEAVE_LONG, LONG, SHORT
+
+PRICES = st.floats(1e-6, 1e6, allow_nan=False)
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(st.lists(st.floats(1e-300, 1e300), min_size=1, max_size=40))
+def test_sums_are_those_of_fsum(values: list[float]) -> None:
+    """The exact sum is `math.fsum`, correctly rounded, whatever the magnitudes."""
+    assert _exact_sum(np.array(values), 0, len(values)) == fsum(values)
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(st.lists(st.one_of(PRICES, st.sampled_from((1.0, 1.1, 3.3))), min_size=8, max_size=60))
+def test_crossings_are_those_of_the_streaming_averages(closes: list[float]) -> None:
+    """A code comes where the streaming averages, more than a tie apart, change sides."""
+    fast, slow, decided, expected = SMA(2), SMA(5), None, []
+    for close in closes:
+        quick, lazy = fast.update(close), slow.update(close)
+        stand = decided
+        if quick is not None and lazy is not None and abs(quick - lazy) > 1e-12 * max(quick, lazy):
+            stand = LONG if quick > lazy else SHORT
+        expected.append(HOLD if stand is decided else stand)
+        decided = stand
+    assert crossover(columns(closes), 2, 5, long_only=False).tolist() == expected
+
+
+def test_averages_of_equal_prices_never_cross() -> None:
+    """Prices that stand still are a tie, although sums of different length round differently."""
+    assert set(crossover(columns([0.1] * 200), 10, 30, long_only=False).tolist()) == {HOLD}
+
+
+def test_the_last_digit_decides_beyond_a_tie() -> None:
+    """Averages that are apart by just more than a tie cross; those just within one do not."""
+    for factor, crosses in ((1 + 4e-12, True), (1 + 1e-12, False)):
+        closes = [100.0] * 10 + [100.0 * factor]
+        assert bool(crossover(columns(closes), 1, 2, long_only=True)[-1] == LONG) is crosses
+    closes = [100.0] * 10 + [nextafter(100.0, 200.0)]
+    assert crossover(columns(closes), 1, 2, long_only=True)[-1] == HOLD
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(st.lists(st.one_of(PRICES, st.just(5.0)), min_size=1, max_size=60), st.integers(2, 6))
+def test_the_rsi_is_the_streaming_one(closes: list[float], period: int) -> None:
+    """LEAVE_LONG comes where the streaming RSI is at its level or above; an unmoved market says nothing."""
+    rsi, expected = RSI(period), []
+    for close in closes:
+        value = rsi.update(close)
+        quiet = value is None or (value == 0 and rsi.unmoved)
+        expected.append(not quiet and value is not None and value >= 60)
+    codes = reversion(columns(closes), period, 1e-9, 60.0, 99.0, long_only=True)
+    assert [code in {LEAVE_LONG, 0} for code in codes.tolist()] == expected
+
+
+def test_fewer_bars_than_the_warm_up_say_nothing() -> None:
+    """Series that are shorter than the periods, give no code."""
+    for count in (1, 2, 4):
+        closes = [100.0 + i for i in range(count)]
+        assert set(crossover(columns(closes), 2, 5, long_only=True).tolist()) <= {HOLD}
+        assert set(reversion(columns(closes), 4, 30.0, 50.0, 70.0, long_only=True).tolist()) <= {HOLD}
