@@ -34,7 +34,7 @@ taker_fee_percent = 0.075
 slippage_bps = 3
 [risk.sizer]
 kind = "percent_of_equity"
-percent = 99.93
+percent = 99.89
 """,
     "cash, notional, tight limits": """
 [broker]
@@ -44,9 +44,9 @@ slippage_bps = 1.5
 kind = "fixed_notional"
 notional = 9000
 [risk.limits]
-max_order_notional = 8990
-max_position_notional = 8995
-max_strategy_capital = 8998
+max_order_notional = 8999.9
+max_position_notional = 8999.97
+max_strategy_capital = 8999.95
 daily_loss_percent = 0.5
 """,
     "margin, short, leverage": """
@@ -81,7 +81,7 @@ percent = 100
 """,
     "short in cash, quantity limits": """
 [portfolio]
-initial_cash = 1000
+initial_cash = 50000
 [broker]
 taker_fee_percent = 0.1
 slippage_bps = 0.5

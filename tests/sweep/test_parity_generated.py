@@ -87,7 +87,7 @@ def parameters(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
     return "rsi_reversion", {"period": draw(st.integers(2, 5)), "long_only": long_only, **named}
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=40, deadline=None, derandomize=True)
 @given(
     account=accounts(),
     chosen=parameters(),

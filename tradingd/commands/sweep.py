@@ -46,7 +46,6 @@ def run_sweep(
     as_json: bool,
 ) -> None:
     """Simulate every parameter set of the grid, print the best, and write all of them where asked to."""
-    _require_extra()
     threads = _workers(workers)
     if top < 1:
         raise UsageError(f"--top {top}: give 1 or more")
@@ -55,6 +54,7 @@ def run_sweep(
     load_settings(files, overrides=sets, environ=os.environ)  # what it says of run.mode is checked, then replaced
     settings = load_settings(files, overrides=[*sets, "run.mode=backtest"], environ=os.environ)
     grid = _grid(settings, params)
+    _require_extra()
 
     from tradingd.sweep.runner import prepare
 
