@@ -152,10 +152,9 @@ def _turns(
             last = rsi
         if i + 1 < len(closes):
             change = closes[i + 1] - closes[i]
-            if change > 0.0:
-                gain, loss = (gain * kept + change) / period, loss * kept / period
-            else:
-                gain, loss = gain * kept / period, (loss * kept - change) / period
+            # one of the two is 0, and to add that changes nothing: the class's two cases without a branch
+            gain = (gain * kept + max(change, 0.0)) / period
+            loss = (loss * kept + max(-change, 0.0)) / period
 
 
 @compiled

@@ -197,7 +197,10 @@ def _run(
     state.day_end = -OFF
     state.most = max(closes.max() + 1, buys.max())
     watches = rules.daily_loss_in != 0 or rules.drawdown_in != 0
+    active = watches
     for i in range(len(codes)):
+        if not active and codes[i] == HOLD:
+            continue  # nothing is held, on its way or asked for: equity stands still
         state.bar = i
         if state.order != 0:
             _match(rules, state, buys[i], sells[i], closes[i], inexact[i], fills)
@@ -212,6 +215,7 @@ def _run(
             _decide(rules, state, codes[i], closes[i], inexact[i])
         if state.status != DONE:
             return
+        active = watches or state.held != 0 or state.order != 0
 
 
 # --- the broker ----------------------------------------------------------------------------------------------
