@@ -108,6 +108,21 @@ daily_loss_percent = 0.3
 max_drawdown_percent = 3
 on_drawdown = "flatten"
 """,
+    "reversals of what has outgrown a limit": """
+[broker]
+account = "margin"
+leverage = 5
+taker_fee_percent = 0.02
+[risk]
+allow_short = true
+[risk.sizer]
+kind = "fixed_notional"
+notional = 9000
+[risk.limits]
+max_strategy_capital = 9040
+max_gross_exposure_percent = 9.3
+max_leverage = 0.094
+""",
     "drawdown halts": """
 [broker]
 account = "margin"

@@ -1,12 +1,14 @@
 """The compiled signals decide as the classes do, to the last bit."""
 
 from math import fsum, nextafter
+from typing import Any
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.sweep.columns import columns
+from tradingd.strategy.compiled import compiled
 from tradingd.strategy.indicators import RSI, SMA
 from tradingd.strategy.kernels import _exact_sum, crossover, reversion
 from tradingd.strategy.sweep import HOLD, LEAVE_LONG, LONG, SHORT
@@ -69,3 +71,10 @@ def test_fewer_bars_than_the_warm_up_say_nothing() -> None:
         closes = [100.0 + i for i in range(count)]
         assert set(crossover(columns(closes), 2, 5, long_only=True).tolist()) <= {HOLD}
         assert set(reversion(columns(closes), 4, 30.0, 50.0, 70.0, long_only=True).tolist()) <= {HOLD}
+
+
+def test_code_that_cannot_be_kept_is_compiled_all_the_same() -> None:
+    """A function whose machine code has no place on disk runs nevertheless."""
+    scope: dict[str, Any] = {}
+    exec(compile("def twice(x):\n    return 2 * x", "<nowhere>", "exec"), scope)  # noqa: S102 - has no file
+    assert compiled(scope["twice"])(21) == 42
