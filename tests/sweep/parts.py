@@ -71,13 +71,13 @@ stale_after_s = 60
     "margin, short, full": """
 [broker]
 account = "margin"
-taker_fee_percent = 0
+taker_fee_percent = 0.5
 slippage_bps = 0
 [risk]
 allow_short = true
 [risk.sizer]
 kind = "percent_of_equity"
-percent = 100
+percent = 99.7
 """,
     "short in cash, quantity limits": """
 [portfolio]
