@@ -1,15 +1,13 @@
-"""The sweep's benchmark: bars a second and core, and what they are beside a hand-written loop of small classes.
+"""The sweep's benchmark: bars a second and core, beside the hand-written loop of small classes.
 
-Work: SMA 10/30, long or flat, quantity 1, fee 0.1 %, next-open fills, over one-minute bars: a seeded bootstrap of
-the shipped hourly EUR/USD returns, on a tick of 0.01. Bars a second are bars x parameter sets / CPU seconds of the
-process, with one thread; making the machine code is told apart. Limits: a greatest order and gross exposure.
+The work is that of `benchmarks/work.py`, all its limits on, over 1,000,000 one-minute bars. Bars a second are bars
+x parameter sets / CPU seconds of the process, with one thread; making the machine code is told apart.
 
     python benchmarks/sweep.py [--bars 1000000] [--sets 20]
 """
 
 import argparse
 import itertools
-import random
 import statistics
 import sys
 import tempfile
@@ -17,72 +15,43 @@ import time
 from pathlib import Path
 
 import numpy as np
-from run import class_loop
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from benchmarks.work import FIRST_MS, MINUTE_MS, class_loop, write_bars, write_config
 from tradingd.config import load_settings
+from tradingd.config.risk import LimitSettings
 from tradingd.sweep.grid import Grid, parse_axes
 from tradingd.sweep.runner import Simulation, prepare
 from tradingd.sweep.verify import verify
 
 REPEATS = 5
-SEED = 7
 LOOP_BARS = 200_000
 VERIFY_BARS = 20_000
-CONFIG = """
-[data]
-[[data.files]]
-symbol = "X/USD"
-path = "bars.parquet"
-interval = "1m"
-[[instruments]]
-symbol = "X/USD"
-tick = "0.01"
-lot = 1
-[[strategies]]
-name = "ma_crossover"
-params = { symbol = "X/USD", fast_ma = 10, slow_ma = 30 }
-[portfolio]
-initial_cash = 10000000
-[broker]
-taker_fee_percent = 0.1
-[risk.sizer]
-kind = "fixed_quantity"
-quantity = 1
-[risk.limits]
-max_order_quantity = 10
-max_gross_exposure_percent = 100
-"""
-STRICT = ("risk.limits.daily_loss_percent=5", "risk.limits.max_drawdown_percent=50")
+SYMBOL = "BENCH"
+
+NO_LIMITS = [
+    f"risk.limits.{name}=none" for name, field in LimitSettings.model_fields.items() if field.default is None
+]
+PERCENT = ["risk.sizer.kind=percent_of_equity", "risk.sizer.quantity=none", "risk.sizer.percent=50"]
+WORKS = {
+    "SMA 10/30, all limits": ([], "ma_crossover", ("slow_ma=30",)),
+    "SMA 10/30, no limits": (NO_LIMITS, "ma_crossover", ("slow_ma=30",)),
+    "SMA 10/30 to 10/220": ([], "ma_crossover", ("slow_ma=30:220:10",)),
+    "SMA 10/30, percent of equity": ([*NO_LIMITS, *PERCENT], "ma_crossover", ("slow_ma=30",)),
+    "RSI 14, all limits": ([], "rsi_reversion", ("period=14",)),
+}
+"""What is measured: overrides of the configuration, the strategy, the grid."""
 
 
-def write_bars(path: Path, count: int) -> None:
-    """The bootstrapped bars as a Parquet file."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    sample = Path(sys.modules["tradingd"].__file__ or "").parent / "sample_data" / "fx_hourly"
-    closes = pq.read_table(sample / "EURUSD_2017.parquet", columns=["close"])["close"].to_pylist()
-    returns = [after / before for before, after in itertools.pairwise(closes)]
-    chance = random.Random(SEED)  # noqa: S311 - a benchmark's data
-    prices = [1_000.0]
-    for step in chance.choices(returns, k=count):
-        prices.append(round(min(max(prices[-1] * step, 100.0), 10_000.0), 2))
-    opens, ends = np.array(prices[:-1]), np.array(prices[1:])
-    columns = {
-        "timestamp": 1_600_000_000_000 + 60_000 * np.arange(count),
-        "open": opens,
-        "high": np.maximum(opens, ends),
-        "low": np.minimum(opens, ends),
-        "close": ends,
-        "volume": np.ones(count),
-    }
-    pq.write_table(pa.table(columns), path, compression="zstd")
+def prepared(config: Path, strategy: str, *overrides: str) -> Simulation:
+    """A simulation of the work with another strategy or other settings."""
+    named = f'strategies=[{{name="{strategy}",params={{symbol="{SYMBOL}"}}}}]'
+    return prepare(load_settings([config], overrides=[named, *overrides], environ={}))
 
 
 def measure(simulation: Simulation, grid: Grid, sets: int) -> tuple[float, int]:
     """Bars a CPU second (the median of several rounds) and the fills of the last set."""
     points = list(itertools.islice(itertools.cycle(grid), sets))
-    simulation.compile(points[0].params)
     speeds, fills = [], 0
     for _ in range(REPEATS):
         began = time.process_time()
@@ -92,16 +61,14 @@ def measure(simulation: Simulation, grid: Grid, sets: int) -> tuple[float, int]:
     return statistics.median(speeds), fills
 
 
-def loop_speed(simulation: Simulation) -> float:
-    """The same of the hand-written loop, over a part of the bars."""
-    bars = simulation.bars
-    columns = (bars.open, bars.high, bars.low, bars.close)
-    rows = list(zip(*(column[:LOOP_BARS].tolist() for column in columns), strict=True))
+def loop_speed(path: Path) -> float:
+    """The same of the hand-written loop, over fewer bars."""
+    write_bars(path, LOOP_BARS)
     speeds = []
     for _ in range(REPEATS):
         began = time.process_time()
-        class_loop(rows)
-        speeds.append(len(rows) / (time.process_time() - began))
+        class_loop(path)
+        speeds.append(LOOP_BARS / (time.process_time() - began))
     return statistics.median(speeds)
 
 
@@ -113,47 +80,25 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_bars(folder / "bars.parquet", arguments.bars)
-        (folder / "c.toml").write_text(CONFIG)
-
-        def prepared(*overrides: str) -> Simulation:
-            files = [folder / "c.toml"]
-            return prepare(load_settings(files, overrides=["run.mode=backtest", *overrides], environ={}))
-
-        began = time.process_time()
-        simulation = prepared()
-        print(f"{arguments.bars:,} bars, median of {REPEATS}; read once in {time.process_time() - began:.2f} s")
-        reference = loop_speed(simulation)
-        print(f"  class loop (reference)      {reference:14,.0f} bars/s")
-        works = {
-            "SMA 10/30, the work": ((), "ma_crossover", ("slow_ma=30",)),
-            "... 10/30 to 10/400": ((), "ma_crossover", ("slow_ma=30:400:10",)),
-            "... and loss limits": (STRICT, "ma_crossover", ("slow_ma=30",)),
-            "... and percent of equity": (
-                (
-                    "risk.sizer.kind=percent_of_equity",
-                    "risk.sizer.quantity=none",
-                    "risk.sizer.percent=50",
-                    "risk.limits.max_order_quantity=none",
-                ),
-                "ma_crossover",
-                ("slow_ma=30",),
-            ),
-            "RSI 14": ((), "rsi_reversion", ("period=14",)),
-        }
-        for label, (overrides, strategy, axes) in works.items():
-            named = f'strategies=[{{name="{strategy}",params={{symbol="X/USD"}}}}]'
-            simulation = prepared(named, *overrides)
+        config = write_config(folder / "c.toml", [SYMBOL])
+        reference = loop_speed(folder / f"{SYMBOL}.parquet")
+        write_bars(folder / f"{SYMBOL}.parquet", arguments.bars)
+        print(f"{arguments.bars:,} bars, median of {REPEATS}")
+        print(f"  {'class loop (reference)':30} {reference:14,.0f} bars/s")
+        for label, (overrides, strategy, axes) in WORKS.items():
+            began = time.process_time()
+            simulation = prepared(config, strategy, *overrides)
+            read = time.process_time() - began
             params = list(simulation.strategy.Params.model_fields)
-            grid = Grid(simulation.strategy, {"symbol": "X/USD"}, parse_axes(axes, params))
+            grid = Grid(simulation.strategy, {"symbol": SYMBOL}, parse_axes(axes, params))
             compiled = simulation.compile(next(iter(grid)).params)
             speed, fills = measure(simulation, grid, arguments.sets)
             print(
-                f"  {label:26}  {speed:14,.0f} bars/s a core, {speed / reference:,.0f} x the reference; "
-                f"{fills} fills; compiled or loaded in {compiled:.2f} s"
+                f"  {label:30} {speed:14,.0f} bars/s a core, {speed / reference:4,.0f} x the reference; "
+                f"{fills} fills; read in {read:.1f} s, compiled or loaded in {compiled:.1f} s"
             )
-        part = f'data.end="{np.datetime64(1_600_000_000_000 + 60_000 * VERIFY_BARS, "ms")}Z"'
-        agreed = verify(prepared(part), {"symbol": "X/USD", "fast_ma": 10, "slow_ma": 30})
+        end = np.datetime64(FIRST_MS + MINUTE_MS * VERIFY_BARS, "ms")
+        agreed = verify(prepared(config, "ma_crossover", f'data.end="{end}Z"'), {"symbol": SYMBOL})
         print(f"  the event engine makes the same {agreed.fills} fills of the first {VERIFY_BARS:,} bars")
 
 

@@ -77,7 +77,7 @@ slippage_bps = 0
 allow_short = true
 [risk.sizer]
 kind = "percent_of_equity"
-percent = 99.7
+percent = 99.45
 """,
     "short in cash, quantity limits": """
 [portfolio]

@@ -196,11 +196,12 @@ def _run(
     state.cash = state.peak = state.trough = state.last = rules.cash
     state.day_end = -OFF
     state.most = max(closes.max() + 1, buys.max())
-    watches = rules.daily_loss_in != 0 or rules.drawdown_in != 0
+    daily = rules.daily_loss_in != 0
+    watches = daily or rules.drawdown_in != 0
     active = watches
     for i in range(len(codes)):
-        if not active and codes[i] == HOLD:
-            continue  # nothing is held, on its way or asked for: equity stands still
+        if not active and codes[i] == HOLD and (not daily or ts[i] < state.day_end):
+            continue  # nothing is held, on its way or asked for: equity stands still, and so do its limits
         state.bar = i
         if state.order != 0:
             _match(rules, state, buys[i], sells[i], closes[i], inexact[i], fills)
@@ -215,7 +216,7 @@ def _run(
             _decide(rules, state, codes[i], closes[i], inexact[i])
         if state.status != DONE:
             return
-        active = watches or state.held != 0 or state.order != 0
+        active = state.held != 0 or state.order != 0
 
 
 # --- the broker ----------------------------------------------------------------------------------------------
