@@ -13,42 +13,32 @@ strategy's code is read, and what it asks for is sized, judged and refused or se
 `tradingd.broker` do it for a strategy that is alone.
 """
 
-from typing import TYPE_CHECKING, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 
 from tradingd.strategy.compiled import compiled
 from tradingd.strategy.sweep import HOLD, LEAVE_LONG, LEAVE_SHORT, LONG, SHORT
 from tradingd.sweep.columns import PriceColumns
+from tradingd.sweep.records import (
+    DONE,
+    FIXED_NOTIONAL,
+    FIXED_QUANTITY,
+    OFF,
+    OVERFLOW,
+    STATE,
+    UNDECIDED,
+    Rules,
+    State,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Int64s = NDArray[np.int64]
 
-__all__ = [
-    "DONE",
-    "FIXED_NOTIONAL",
-    "FIXED_QUANTITY",
-    "OFF",
-    "OVERFLOW",
-    "PERCENT_OF_EQUITY",
-    "UNDECIDED",
-    "Rules",
-    "State",
-    "simulate",
-]
+__all__ = ["simulate"]
 
-DONE: Final = 0
-UNDECIDED: Final = 1
-OVERFLOW: Final = 2
-
-FIXED_QUANTITY: Final = 0
-FIXED_NOTIONAL: Final = 1
-PERCENT_OF_EQUITY: Final = 2
-
-OFF: Final = 2**62
-"""A limit that is not set, and the size that no figure may reach."""
 _ROOM: Final = 2.0**61
 _DAY: Final = 86_400_000_000_000
 _CANCEL_ALL: Final = 3
@@ -66,117 +56,11 @@ _FUNDS: Final = 16
 _TOO_LARGE: Final = 17
 
 
-class Rules(NamedTuple):
-    """What is configured, in whole numbers; a share is `_of` (numerator) and `_in` (denominator, 0 for off)."""
-
-    cash: int
-    value_scale: int
-    """Money of one unit of quantity x one unit of price."""
-    fee_scale: int
-    """The fee on that."""
-    sizer: int
-    size: int
-    """Fixed quantity: that many units, cut to the lot. Fixed notional: it, in units of quantity x price."""
-    size_share_of: int
-    """Percent of equity."""
-    size_share_in: int
-    multiplier: int
-    """Units of value of one unit of quantity x one unit of price (with 1 for spot)."""
-    to_value: int
-    """Money of one unit of value."""
-    lot: int
-    min_quantity: int
-    max_quantity: int
-    min_notional: int
-    max_notional: int
-    allow_short: bool
-    margin: bool
-    leverage_of: int
-    leverage_in: int
-    max_order_quantity: int
-    max_order_notional: int
-    max_position_quantity: int
-    max_position_notional: int
-    max_capital: int
-    gross_of: int
-    gross_in: int
-    max_leverage_of: int
-    max_leverage_in: int
-    net_of: int
-    net_in: int
-    daily_loss_of: int
-    daily_loss_in: int
-    daily_halt: int
-    drawdown_of: int
-    drawdown_in: int
-    drawdown_halt: int
-
-    def packed(self) -> "Rules":
-        """The same as a record of int64, which is what the machine code reads."""
-        return cast("Rules", np.array([tuple(map(int, self))], _RULES).view(np.recarray)[0])
-
-
-class State:
-    """A run's state, and what it came to; a record of numpy with these fields. Amounts in units of money."""
-
-    status: int
-    bar: int
-    """Where it is, or ended."""
-    cash: int
-    held: int
-    order: int
-    """The working order, signed; 0 for none."""
-    own: int
-    """Whether that is the strategy's, not risk's."""
-    wanted: int
-    """The state that the strategy asked for last, 0 when that was in vain."""
-    halt: int
-    fills: int
-    fees: int
-    refused: int
-    """How often the strategy asked in vain: denied, rejected or canceled."""
-    last: int
-    """The equity at the close before."""
-    peak: int
-    trough: int
-    most: int
-    """The highest price there is."""
-    day_end: int
-    """When the UTC day ends, nanoseconds; -OFF before the first bar."""
-    last_low: int
-    """The last equity that was watched, and the least that it may not be above."""
-    last_high: int
-    daily_low: int
-    """Below which equity the day's loss is beyond its limit; as above."""
-    daily_high: int
-    daily: int
-    """Whether it is."""
-    peak_low: int
-    """The highest equity that was watched."""
-    peak_high: int
-    drawn_low: int
-    """Below which equity the drawdown is beyond its limit."""
-    drawn_high: int
-    drawn: int
-    """Whether it is."""
-    max_drawdown: float
-    """A fraction of the peak."""
-    return_sum: float
-    """Of the returns from close to close, for their mean and deviation."""
-    return_squares: float
-
-
-_RULES = np.dtype([(name, np.int64) for name in Rules._fields])
-_STATE = np.dtype(
-    [(name, np.float64 if kind is float else np.int64) for name, kind in State.__annotations__.items()]
-)
-
-
 def simulate(
     rules: Rules, ts: "Int64s", prices: PriceColumns, codes: "NDArray[np.int8]", fills: "Int64s"
 ) -> State:
     """Run one parameter set. `fills` takes (bar, signed quantity, price) a row; with no rows none are kept."""
-    state = cast("State", np.zeros(1, _STATE).view(np.recarray)[0])
+    state = cast("State", np.zeros(1, STATE).view(np.recarray)[0])
     _run(rules, state, ts, prices.buys, prices.sells, prices.closes, prices.inexact, codes, fills)
     return state
 

@@ -13,7 +13,7 @@ from tradingd.domain.instrument import Instrument
 from tradingd.domain.money import mul
 from tradingd.errors import UsageError
 from tradingd.sweep.columns import PriceColumns, digits_of
-from tradingd.sweep.kernel import FIXED_NOTIONAL, FIXED_QUANTITY, OFF, PERCENT_OF_EQUITY, Rules
+from tradingd.sweep.records import FIXED_NOTIONAL, FIXED_QUANTITY, OFF, PERCENT_OF_EQUITY, Rules
 
 __all__ = ["Scales", "make_rules", "most_digits", "refuse_unmodelled"]
 

@@ -25,7 +25,8 @@ from tradingd.strategy.base import Strategy, StrategyParams
 from tradingd.strategy.sweep import BarColumns
 from tradingd.sweep.columns import PriceColumns, price_columns, read_columns
 from tradingd.sweep.grid import ParameterSet, Value
-from tradingd.sweep.kernel import DONE, UNDECIDED, State, simulate
+from tradingd.sweep.kernel import simulate
+from tradingd.sweep.records import DONE, UNDECIDED, State
 from tradingd.sweep.rules import Scales, make_rules, most_digits, refuse_unmodelled
 
 if TYPE_CHECKING:
