@@ -57,6 +57,17 @@ class Broker(ABC):
         """Whether this broker takes the market data of `symbol`."""
         return symbol not in self._unsubscribed and (self._subscribed is None or symbol in self._subscribed)
 
+    def needs(self, symbol: str) -> bool:
+        """Whether a market event of `symbol` could do anything here now; where not, it need not be told."""
+        return self.takes(symbol)
+
+    def settle(self) -> bool:
+        """No market event will follow: let what is under way to or from the venue arrive now.
+
+        Returns whether anything was; what arrives may set off more, so call it again, once that is dealt with.
+        """
+        return False
+
     @abstractmethod
     def place_order(self, order: SubmitOrder) -> None:
         """Place an order."""
