@@ -29,6 +29,8 @@ def lacking(names: Iterable[str]) -> VenueCapabilities:
 
     """
     lacks = frozenset(names)
+    if not lacks:
+        return EVERYTHING
     unknown = lacks.difference(LACKABLE)
     if unknown:
         raise UsageError(f"a venue cannot lack {', '.join(sorted(unknown))}; it can lack {', '.join(LACKABLE)}")

@@ -40,7 +40,7 @@ class Desk:
         self.by_symbol: dict[str, dict[str, Working]] = {}
         self.by_id: dict[str, Working] = {}
         self.next_expiry = NEVER
-        """When the first of the orders expires that other symbols' events may end; later than any event for none."""
+        """When the first of the orders expires that other symbols' events may end."""
         self._fee = fee
         self._groups: dict[tuple[str, str], dict[str, Working]] = {}
         self._watched: dict[str, Working] = {}

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from math import inf
-from typing import NamedTuple
 
 from tradingd.broker.depth import is_opportunity, match_in_depth
 from tradingd.broker.desk import Desk, expired
@@ -15,7 +14,7 @@ from tradingd.broker.supply import Offer, Supply
 from tradingd.broker.working import Working
 from tradingd.domain.enums import Liquidity, OrderType, Side, TimeInForce
 from tradingd.domain.events import Bar, Book, MarketEvent, ReportKind, TradeReport
-from tradingd.domain.money import ONE, ZERO, add, from_market, sub
+from tradingd.domain.money import ZERO, add, from_market, sub
 from tradingd.domain.terms import PLAIN
 
 __all__ = ["Filling"]
@@ -23,12 +22,6 @@ __all__ = ["Filling"]
 _IOC, _FOK = TimeInForce.IOC, TimeInForce.FOK
 _TAKER, _MAKER = Liquidity.TAKER, Liquidity.MAKER
 _MARKET = OrderType.MARKET
-
-
-class _Matched(NamedTuple):
-    found: Match
-    working: Working
-    seen: MarketEvent
 
 
 class Filling:
@@ -51,26 +44,53 @@ class Filling:
     def on_event(self, orders: Sequence[Working], event: MarketEvent) -> None:
         """Match the working orders of the event's symbol, in the order that is worst for us."""
         deep = event.symbol in self._desk.prices.books
-        matched: list[_Matched] = []
         late: list[Working] = []
-        for working in orders:
-            if working.over:
-                continue
-            seen = seen_by(working.arrived, event, working.side)
-            if seen is not None and event.ts >= working.expires:
-                seen = self._before_expiry(working, event, seen)
-                if event.ts > working.expires:
-                    late.append(working)  # this event is its last
-            if seen is None or (deep and not is_opportunity(working, seen)):
-                continue
-            found = self._match(working, seen, deep=deep)
-            if found is not None:
-                matched.append(_Matched(found, working, seen))
-        if matched:
-            self._fill_all(matched, deep=deep)
+        if len(orders) == 1:
+            alone = self._look(orders[0], event, late, deep=deep)
+            if alone is not None:
+                self._fill(orders[0], alone[0], alone[1], self._supply(deep=deep))
+        else:
+            self._match_all(orders, event, late, deep=deep)
         for working in late:
             if not working.over:
                 self._desk.end(working, ReportKind.EXPIRED, expired(working))
+
+    def _supply(self, *, deep: bool) -> Supply | None:
+        """What orders share of an event; None where each has all that it wants."""
+        if self._share is None:
+            return Supply() if deep else None
+        return Supply(self._share)
+
+    def _match_all(
+        self, orders: Sequence[Working], event: MarketEvent, late: list[Working], *, deep: bool
+    ) -> None:
+        matched: list[tuple[Match, Working, MarketEvent]] = []
+        for working in orders:
+            if not working.over:  # the end of another one of its group has ended it
+                found = self._look(working, event, late, deep=deep)
+                if found is not None:
+                    matched.append((found[0], working, found[1]))
+        if not matched:
+            return
+        supply = self._supply(deep=deep)
+        matched.sort(key=_by_phase if supply is None else _by_priority)
+        for match_, working, seen in matched:
+            if not working.over:  # an earlier fill ended its group, or its report led to a cancel
+                self._fill(working, match_, seen, supply)
+
+    def _look(
+        self, working: Working, event: MarketEvent, late: list[Working], *, deep: bool
+    ) -> tuple[Match, MarketEvent] | None:
+        """What the event offers to an order, and the event as it sees it; notes in `late` an order's last one."""
+        seen = seen_by(working.arrived, event, working.side)
+        if seen is not None and event.ts >= working.expires:
+            seen = self._before_expiry(working, event, seen)
+            if event.ts > working.expires:
+                late.append(working)
+        if seen is None or (deep and not is_opportunity(working, seen)):
+            return None
+        found = self._match(working, seen, deep=deep)
+        return None if found is None else (found, seen)
 
     def _before_expiry(self, working: Working, event: MarketEvent, seen: MarketEvent) -> MarketEvent | None:
         """What the order may know of an event that is not before its expiry; it ends where that is nothing."""
@@ -125,37 +145,35 @@ class Filling:
 
     # --- fills -----------------------------------------------------------------------------------------------
 
-    def _fill_all(self, matched: list[_Matched], *, deep: bool) -> None:
-        supply = Supply(self._share or ONE) if deep or self._share is not None else None
-        if len(matched) > 1:
-            matched.sort(key=_by_phase if supply is None else _by_priority)
-        for found, working, seen in matched:
-            if not working.over:  # an earlier fill ended its group, or its report led to a cancel
-                self._fill(working, found, seen, supply)
-
     def _fill(self, working: Working, found: Match, seen: MarketEvent, supply: Supply | None) -> None:
-        order, desk = working.order, self._desk
+        order = working.order
         self._release(working)
         wanted = self._reducing(working) if order.reduce_only else working.left
         if not wanted:
-            desk.end(working, ReportKind.CANCELED, "REDUCE_ONLY: nothing left to reduce")
-            return
-        if supply is None:
-            offers: Iterable[Offer] = (Offer(None, found.price, wanted),)
+            self._desk.end(working, ReportKind.CANCELED, "REDUCE_ONLY: nothing left to reduce")
+        elif order.time_in_force is _FOK and wanted < working.left:
+            self._expire_at_once(working)
+        elif supply is not None:
+            self._fill_from(supply, working, found, seen, wanted)
         else:
-            offers = supply.offers(seen, working.side, wanted, _limit(working), found, working.instrument)
-        if order.time_in_force is _FOK and _total(offers) < working.left:
+            self._trade(working, found, found.price, wanted, seen)
+            if not working.over:
+                self._after_a_part(working, wanted, wanted)
+
+    def _fill_from(
+        self, supply: Supply, working: Working, found: Match, seen: MarketEvent, wanted: Decimal
+    ) -> None:
+        """Fill as much as there is, at each price that it is to be had at."""
+        offers = supply.offers(seen, working.side, wanted, _limit(working), found, working.instrument)
+        if working.order.time_in_force is _FOK and _total(offers) < wanted:
             self._expire_at_once(working)
             return
-        had = ZERO
         for offer in offers:
-            self._trade(working, found, offer, seen)
-            if working.over:
-                return
-            had = add(had, offer.quantity)
-            if supply is not None:
+            if not working.over:
                 supply.took(offer)
-        self._after_a_part(working, had, wanted)
+                self._trade(working, found, offer.price, offer.quantity, seen)
+        if not working.over:
+            self._after_a_part(working, _total(offers), wanted)
 
     def _after_a_part(self, working: Working, had: Decimal, wanted: Decimal) -> None:
         """What becomes of an order that has not filled in full."""
@@ -176,16 +194,15 @@ class Filling:
         else:
             desk.account.unlock(working.order_id)
 
-    def _trade(self, working: Working, found: Match, offer: Offer, seen: MarketEvent) -> None:
+    def _trade(self, working: Working, found: Match, at: float, quantity: Decimal, seen: MarketEvent) -> None:
         """Carry one fill out, or cancel the order where the account cannot bear it."""
         order, instrument, desk = working.order, working.instrument, self._desk
         if working.group:
             self._release(working)  # an earlier part of this fill has changed the group
-        price = self._price(working, found, offer.price)
+        price = self._price(working, found, at)
         if price <= 0:
             desk.end(working, ReportKind.CANCELED, f"NO_PRICE: the market is below one tick of {instrument.tick}")
             return
-        quantity = offer.quantity
         fees = desk.fees(instrument, quantity, price, found.liquidity)
         if not order.reduce_only:
             refusal = desk.account.refusal(instrument, order.side, quantity, price, fees, desk.mark)
@@ -247,12 +264,11 @@ def _total(offers: Iterable[Offer]) -> Decimal:
     return total
 
 
-def _by_phase(matched: _Matched) -> int:
-    return matched.found.phase
+def _by_phase(matched: tuple[Match, Working, MarketEvent]) -> int:
+    return matched[0].phase
 
 
-def _by_priority(matched: _Matched) -> tuple[int, float]:
+def _by_priority(matched: tuple[Match, Working, MarketEvent]) -> tuple[int, float]:
     """By phase, then the better price first, where orders share what there is."""
     found, working, _ = matched
-    rests = found.liquidity is _MAKER
-    return found.phase, -working.level * working.side.sign if rests else -inf
+    return found.phase, -working.level * working.side.sign if found.liquidity is _MAKER else -inf

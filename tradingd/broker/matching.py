@@ -92,7 +92,7 @@ def match(
     a resting limit order fills when its price is merely touched.
     """
     if type(event) is Bar:
-        return _match_bar(order_type, side, level, event, fresh, touch, limit)
+        return _match_bar(order_type, side, level, event, fresh=fresh, touch=touch, limit=limit)
     is_trade = type(event) is Trade
     price = event.price if is_trade else taker_price(side, event)  # type: ignore[arg-type]  # only Quote and Book
     if not 0 < price < inf:
@@ -130,7 +130,7 @@ def taker_price(side: Side, event: Quote | Book) -> float:
 
 
 def _match_bar(
-    order_type: OrderType, side: Side, level: float, bar: Bar, fresh: bool, touch: bool, limit: float
+    order_type: OrderType, side: Side, level: float, bar: Bar, *, fresh: bool, touch: bool, limit: float
 ) -> Match | None:
     if not _is_plausible(bar):
         return None
@@ -198,11 +198,11 @@ def match_trailing(side: Side, level: float, event: MarketEvent, follow: Callabl
         return found
     if not _is_plausible(event):
         return None
-    found = _match_bar(OrderType.STOP, side, level, event, False, False, 0.0)
+    found = _match_bar(OrderType.STOP, side, level, event, fresh=False, touch=False, limit=0.0)
     if found is not None and found.phase is Phase.OPEN:
         return found
     level = follow(event.open)
-    found = _match_bar(OrderType.STOP, side, level, event, False, False, 0.0)
+    found = _match_bar(OrderType.STOP, side, level, event, fresh=False, touch=False, limit=0.0)
     if found is not None:
         return found
     level = follow(event.low if side is _BUY else event.high)

@@ -195,8 +195,9 @@ class SimulatedBroker(Broker):
         changed.stop_price = working.stop_price if stop is None else stop
         desk = self._desk
         members = desk.group(working.order.symbol, working.group) if working.group else (working,)
+        reference = self._reference(changed)
         lifted = desk.lift(members)
-        refusal = self._rule_refusal(changed) or self._funds_refusal(changed, self._reference(changed))[0]
+        refusal = self._rule_refusal(changed, reference) or self._funds_refusal(changed, reference)[0]
         desk.put_back(lifted)
         return refusal
 
@@ -222,19 +223,19 @@ class SimulatedBroker(Broker):
 
     def _refusal(self, working: Working) -> tuple[str, Mapping[str, Decimal] | None]:
         """Why an exchange would refuse the order; empty when it would take it, with what it would lock then."""
-        refusal = self._rule_refusal(working)
+        reference = self._reference(working)
+        refusal = self._rule_refusal(working, reference)
         if refusal:
             return refusal, None
         order = working.order
         if order.reduce_only and not self._desk.reducible(order.side, working.instrument):
             return "REDUCE_ONLY: there is no position to reduce", None
-        return self._funds_refusal(working, self._reference(working))
+        return self._funds_refusal(working, reference)
 
-    def _rule_refusal(self, working: Working) -> str:
+    def _rule_refusal(self, working: Working, reference: Decimal | None) -> str:
         """The first of the venue's rules on quantities and prices that an order breaks."""
         order, limit, stop = working.order, working.limit_price, working.stop_price
         price = limit if limit is not None else stop
-        reference = self._desk.mark(order.symbol) if price is None else None
         violation = working.instrument.violation(working.quantity, price, reference)
         if not violation and limit is not None and stop is not None:
             violation = working.instrument.violation(working.quantity, stop, None)

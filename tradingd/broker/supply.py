@@ -1,4 +1,4 @@
-"""How much of one market event our orders may have: a share of a bar's volume, a trade, a quote, a book's levels."""
+"""How much of one market event our orders may have: a share of a bar's volume, of a trade, of what is quoted."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -45,7 +45,7 @@ class Supply:
         No more than `wanted`. A taker walks a book level by level as far as its limit (infinite for none) allows.
         """
         if type(event) is not Book:
-            source, size = _pool(event, side)
+            source, size = _pool(event, side)  # type: ignore[arg-type]  # no Book
             return self._single(source, min(size, found.size), wanted, found.price, instrument)
         levels = event.asks if side is Side.BUY else event.bids
         walked = self._walk(side, levels, wanted, limit, instrument)
