@@ -234,9 +234,7 @@ def test_changed_trailing_stop() -> None:
 def test_immediate_conditional(kind: OrderType) -> None:
     """An IOC order that its trigger does not let take at once expires then, not before."""
     prices = (105, 104) if kind is STOP_LIMIT else (95, 94)
-    market = at_100(
-        side=BUY, order_type=kind, stop=prices[0], limit=prices[1], time_in_force=TimeInForce.IOC
-    )
+    market = at_100(side=BUY, order_type=kind, stop=prices[0], limit=prices[1], time_in_force=TimeInForce.IOC)
     market.flat(100)
     assert market.kinds("o") == ["ACCEPTED"]
     market.bar(100, 106, 94.5, 100)
@@ -263,7 +261,7 @@ def bars(draw: st.DrawFn) -> list[Bar]:
 def test_fills_are_possible_and_not_too_good(
     events: list[Bar], side: Side, kind: OrderType, stop: float, limit: float, offset: int
 ) -> None:
-    """A fill lies in its bar, keeps to its limit, comes after its trigger, and no stop does better than its level."""
+    """A fill lies in its bar, keeps to its limit, comes after its trigger, and no stop betters its level."""
     order: dict[str, Any] = {"side": side, "order_type": kind}
     if kind.has_limit:
         order["limit"] = str(limit)

@@ -220,7 +220,9 @@ class Engine:
         else:
             self.engine.on_broker_report(event)
 
-    def place(self, side: Side, kind: OrderType, time: TimeInForce, price: int, other: int, size: int, flavour: int) -> None:
+    def place(
+        self, side: Side, kind: OrderType, time: TimeInForce, price: int, other: int, size: int, flavour: int
+    ) -> None:
         """Send an order."""
         self.sent += 1
         self.engine.place_order(
@@ -260,7 +262,9 @@ def test_nothing_is_made_up(orders: list[Any], events: list[Any], share: str | N
         before = len(market.trades)
         market.see(make_event(kind, numbers, volume, minute))
         if participation is not None:
-            assert_within(market.trades[before:], mul(Decimal(int(volume)), participation), per_side=kind == "quote")
+            assert_within(
+                market.trades[before:], mul(Decimal(int(volume)), participation), per_side=kind == "quote"
+            )
     assert {order.status for order in engine.engine.orders.values()} <= {OrderStatus.OPEN}
     for order_id in tuple(engine.engine.orders):
         market.broker.cancel_order(order_id)
