@@ -53,7 +53,7 @@ ACCOUNTS: dict[str, dict[str, Any]] = {
         "gross": 150,
         "limit_fill": "through",
     },
-    "parts": {**PLAIN, "account": "cash", "leverage": 1, "more": "participation_percent = 0.0001"},
+    "parts": {**PLAIN, "account": "cash", "leverage": 1, "more": "participation_percent = 0.0005"},
 }
 FAR_AWAY = """
 participation_percent = 0.001
@@ -159,14 +159,17 @@ def test_drivers_agree_across_latency(seed: int, tmp_path: Path) -> None:
 
 
 def far_run(config: Path, mode: str) -> list[Any]:
-    """The journal of a run whose messages take their time, to the end that nothing works any more."""
+    """The journal of a run whose messages take their time, until nothing works any more; up to the end of data."""
     container, _, report = loaded([config], mode)
     manager, engine = container.get("event_manager"), container.get("execution_engine")
     log = EventLog()
     manager.observe(log.observe, RECORDED)
     manager.clock.advance_to(report.first_ts)
 
+    journal: list[Any] = []
+
     def wind_down() -> None:
+        journal.extend(log.events)  # a stop comes from outside the schedule: its order is the driver's own
         engine.refuse_new("STOPPING")
         engine.cancel_all("STOPPING")
 
@@ -176,4 +179,4 @@ def far_run(config: Path, mode: str) -> list[Any]:
     ours = {asset: amount for asset, amount in container.get("portfolio_manager").ledger.balances() if amount}
     theirs = {asset: amount for asset, amount in container.get("broker").account.balances.items() if amount}
     assert ours == theirs
-    return log.events
+    return journal
