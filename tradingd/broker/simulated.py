@@ -91,6 +91,7 @@ class SimulatedBroker(Broker):
             participation=participation,
             queue=queue_model,
         )
+        self._orders = self._desk.by_symbol
         self._used_ids: dict[str, None] = {}
         self._accepted = 0
 
@@ -101,7 +102,7 @@ class SimulatedBroker(Broker):
 
     def needs(self, symbol: str) -> bool:
         """Whether a market event of `symbol` could do anything here: whether an order works that it concerns."""
-        return symbol in self._desk.by_symbol or self._desk.watches or self._own_prices
+        return symbol in self._orders or self._desk.watches or self._own_prices
 
     # --- orders ------------------------------------------------------------------------------------------
 
@@ -269,9 +270,8 @@ class SimulatedBroker(Broker):
         symbol = data.symbol
         if self._own_prices and self.takes(symbol):
             self._prices.update(data)
-        desk = self._desk
-        if data.ts > desk.next_expiry:
-            desk.expire(data.ts)
-        orders = desk.by_symbol.get(symbol)
+        if data.ts > self._desk.next_expiry:
+            self._desk.expire(data.ts)
+        orders = self._orders.get(symbol)
         if orders and self.takes(symbol):
             self._filling.on_event(tuple(orders.values()), data)
