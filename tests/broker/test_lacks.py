@@ -72,21 +72,25 @@ def test_configuration_knows_all() -> None:
     assert get_args(Lackable) == LACKABLE
 
 
-def test_needs() -> None:
-    """The exchange needs a symbol's events while an order of it works, and any while one may expire by them."""
+def test_market_interest() -> None:
+    """A symbol's events matter while an order of it works, and all symbols' while one may expire by them."""
     market = Market(prices=PriceBoard(), instruments=INSTRUMENTS)
-    broker = market.broker
-    broker._prices.update(make_quote(99, 101))
-    assert not broker.needs("AAPL")
+    interest = market.broker.market_interest()
+    assert interest is not None
+    for symbol in ("AAPL", "MSFT"):
+        market.broker._prices.update(make_quote(99, 101, symbol=symbol))
+    assert "AAPL" not in interest
     market.order(BUY, 1, limit=90)
-    assert (broker.needs("AAPL"), broker.needs("MSFT")) == (True, False)
+    assert ("AAPL" in interest, "MSFT" in interest) == (True, False)
     market.order(BUY, 1, limit=90, time_in_force=TimeInForce.GTD, terms=OrderTerms(expire_ts=at(9)))
-    assert broker.needs("MSFT")
-    for order in ("o1", "o2"):
-        broker.cancel_order(order)
-    assert not broker.needs("AAPL")
+    assert "MSFT" in interest
+    market.broker.cancel_order("o1")
+    assert "AAPL" in interest
+    market.broker.cancel_order("o2")
+    assert "AAPL" not in interest
+    assert "MSFT" not in interest
 
 
 def test_own_prices_need_every_event() -> None:
     """An exchange without a price board of others' needs every event to know the prices."""
-    assert Market().broker.needs("AAPL")
+    assert Market().broker.market_interest() is None

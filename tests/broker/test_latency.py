@@ -157,11 +157,11 @@ def test_settle() -> None:
     remote.quote(100, 0)
     remote.order(limit_price=Decimal(90))
     remote.broker.cancel_order("o")
-    assert remote.broker.needs("MSFT")
+    assert "MSFT" in remote.broker
     assert remote.broker.settle()
     assert remote.told == ["ACCEPTED", "CANCELED"]
     assert not remote.broker.settle()
-    assert not remote.broker.needs("MSFT")
+    assert "MSFT" not in remote.broker
 
 
 def test_no_latency_one_way() -> None:

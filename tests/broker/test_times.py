@@ -122,7 +122,7 @@ def test_expired_by_another_symbol() -> None:
     assert market.kinds("o1") == ["ACCEPTED"]
     market.see(make_quote(9, 10, symbol="MSFT", minute=6))
     assert market.kinds("o1") == ["ACCEPTED", "EXPIRED"]
-    assert not market.broker._desk.watches
+    assert not market.broker._desk.by_symbol
 
 
 def test_bars_of_another_symbol_expire_nothing() -> None:

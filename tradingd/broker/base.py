@@ -1,7 +1,7 @@
 """The interface that every broker, simulated or real, offers."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -57,9 +57,9 @@ class Broker(ABC):
         """Whether this broker takes the market data of `symbol`."""
         return symbol not in self._unsubscribed and (self._subscribed is None or symbol in self._subscribed)
 
-    def needs(self, symbol: str) -> bool:
-        """Whether a market event of `symbol` could do anything here now; where not, it need not be told."""
-        return self.takes(symbol)
+    def market_interest(self) -> Container[str] | None:
+        """A live container of the symbols whose market events it has a use for; None for all."""
+        return None
 
     def settle(self) -> bool:
         """No market event will follow: let what is under way to or from the venue arrive now.

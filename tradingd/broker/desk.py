@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from math import inf
 
 from tradingd.broker.account import SimulatedAccount
 from tradingd.broker.expiry import NEVER
@@ -11,7 +10,7 @@ from tradingd.broker.working import Working
 from tradingd.domain.enums import Liquidity, Side
 from tradingd.domain.events import Bar, BrokerReport, Fee, ReportKind
 from tradingd.domain.instrument import Instrument
-from tradingd.domain.money import ZERO, from_market, magnitude, sub
+from tradingd.domain.money import ZERO, magnitude, sub
 from tradingd.domain.ports import Clock, Emit
 from tradingd.domain.prices import PriceBoard
 
@@ -38,6 +37,8 @@ class Desk:
         self.clock = clock
         self.prices = prices
         self.by_symbol: dict[str, dict[str, Working]] = {}
+        """Has just the symbols whose market events matter: those with orders, and while one may be ended by events
+        of other symbols (`watch`) all that have a price, with no orders."""
         self.by_id: dict[str, Working] = {}
         self.next_expiry = NEVER
         """When the first of the orders expires that other symbols' events may end."""
@@ -81,11 +82,11 @@ class Desk:
         del self.by_id[order_id]
         orders = self.by_symbol[symbol]
         del orders[order_id]
-        if not orders:
+        if not orders and not self._watched:
             del self.by_symbol[symbol]
         self.account.unlock(order_id)
         if working.expires != NEVER:
-            self._watched.pop(order_id, None)
+            self._unwatch(working)
         if working.group:
             self._leave_group(working)
 
@@ -131,13 +132,15 @@ class Desk:
         Not where its symbol has bars: one that is still to come may have opened before the order expires.
         """
         if working.expires and type(self.prices.latest.get(working.order.symbol)) is not Bar:
+            for symbol in self.prices.latest:
+                self.by_symbol.setdefault(symbol, {})
             self._watched[working.order_id] = working
             self.next_expiry = min(self.next_expiry, working.expires)
 
-    @property
-    def watches(self) -> bool:
-        """Whether any order may be ended by another symbol's event."""
-        return bool(self._watched)
+    def _unwatch(self, working: Working) -> None:
+        if self._watched.pop(working.order_id, None) is not None and not self._watched:
+            for symbol in [symbol for symbol, orders in self.by_symbol.items() if not orders]:
+                del self.by_symbol[symbol]
 
     def expire(self, ts: int) -> None:
         """End the watched orders that have expired before `ts`."""
@@ -192,8 +195,8 @@ class Desk:
 
     def mark(self, symbol: str) -> Decimal | None:
         """The latest price; None before the first and while there is none (an empty book)."""
-        price = self.prices.price(symbol)
-        return from_market(price) if price is not None and 0 < price < inf else None
+        price = self.prices.exact(symbol)
+        return price if price is not None and price > 0 else None
 
     def reducible(self, side: Side, instrument: Instrument) -> Decimal:
         """How much of a position an order of `side` could reduce."""

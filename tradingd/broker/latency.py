@@ -15,7 +15,7 @@ run `settle` lets everything arrive that is under way.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from decimal import Decimal
 from math import log
 from typing import NamedTuple
@@ -107,6 +107,7 @@ class DelayedBroker(Broker):
         self._before = PriceBoard()
         """While commands are under way: the prices before the event at hand."""
         self.exchange = make(self._told, self, self._known)
+        self._interest = self.exchange.market_interest()
 
     # --- what it is to others ------------------------------------------------------------------------------
 
@@ -137,9 +138,14 @@ class DelayedBroker(Broker):
         """Whether the exchange takes the market data of `symbol`."""
         return self.exchange.takes(symbol)
 
-    def needs(self, symbol: str) -> bool:
-        """While anything is under way every event is needed: its time is what lets things arrive."""
-        return bool(self._commands.under_way or self._reports.under_way) or self.exchange.needs(symbol)
+    def market_interest(self) -> Container[str] | None:
+        """While anything is under way every event matters: its time is what lets things arrive."""
+        return self
+
+    def __contains__(self, symbol: object) -> bool:
+        """Whether an event of `symbol` matters now."""
+        under_way = self._commands.under_way or self._reports.under_way
+        return bool(under_way) or self._interest is None or symbol in self._interest
 
     def now(self) -> int:
         """The time at the exchange."""

@@ -1,6 +1,6 @@
 """A simulated exchange: fills orders on bars, quotes, trades or books, and refuses as an exchange would."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from decimal import Decimal
 from typing import Literal
 
@@ -100,9 +100,9 @@ class SimulatedBroker(Broker):
         """What this exchange was made to offer."""
         return self._capabilities
 
-    def needs(self, symbol: str) -> bool:
-        """Whether a market event of `symbol` could do anything here: whether an order works that it concerns."""
-        return symbol in self._orders or self._desk.watches or self._own_prices
+    def market_interest(self) -> Container[str] | None:
+        """The symbols whose events matter now, a live view; all symbols where it keeps the prices itself."""
+        return None if self._own_prices else self._orders
 
     # --- orders ------------------------------------------------------------------------------------------
 
@@ -114,7 +114,7 @@ class SimulatedBroker(Broker):
             return
         working = Working(order, self._instruments[order.symbol], self._clock.now())
         if working.kind is OrderType.TRAILING_STOP and order.stop_price is None:
-            working.follow(self._prices.price(order.symbol) or 0.0)
+            working.follow(float(self._desk.mark(order.symbol) or ZERO))
         lifted = self._desk.lift(self._desk.group(order.symbol, order.terms.oco)) if working.group else {}
         refusal, needs = self._refusal(working)
         self._desk.put_back(lifted)
