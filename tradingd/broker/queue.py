@@ -29,7 +29,7 @@ def risk_averse(ahead: float, shown: float, now: float) -> float:
 
 def proportional(ahead: float, shown: float, now: float) -> float:
     """Cancels are spread evenly over the queue; what is new stands behind us."""
-    return ahead * now / shown if 0 < now < shown else min(ahead, now)
+    return min(ahead, now, ahead * now / shown) if now < shown else min(ahead, now)
 
 
 QUEUE_MODELS: Final[dict[str, QueueModel]] = {"risk_averse": risk_averse, "proportional": proportional}
