@@ -10,13 +10,24 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from tradingd.broker.account import AccountType
 from tradingd.broker.base import Broker
+from tradingd.broker.capabilities import lacking
+from tradingd.broker.latency import Delay, DelayedBroker, MakeExchange, exponential, fixed, uniform
 from tradingd.broker.models import fixed_bps_slippage, maker_taker_fee
+from tradingd.broker.queue import QUEUE_MODELS
 from tradingd.broker.simulated import SimulatedBroker
-from tradingd.config import DataFileSettings, LimitSettings, Settings, SizerSettings, load_settings
+from tradingd.config import (
+    DataFileSettings,
+    LatencySettings,
+    LimitSettings,
+    Settings,
+    SizerSettings,
+    load_settings,
+)
 from tradingd.data.catalog import Catalog
 from tradingd.data.handler import DataHandler, LoadReport
 from tradingd.data.instruments import InstrumentRegistry
@@ -51,6 +62,7 @@ from tradingd.strategy.indicators import ATR
 __all__ = ["bootstrap", "build", "load_market_data", "make_strategies", "register_all"]
 
 _PERCENT = Decimal("0.01")
+_NS_PER_MS = Decimal(1_000_000)
 
 
 def bootstrap(
@@ -295,8 +307,20 @@ def _broker(
     if broker.kind != "simulated":
         own: Broker = _construct(load_class(broker.kind, Broker, "broker"), f"broker {broker.kind!r}", common)
         return own
-    return SimulatedBroker(
-        **common,
+    latency = broker.latency
+    make = _exchange(settings, common)
+    if not (latency.submit_ms or latency.ack_ms or latency.spread_ms):
+        return make(emit, clock, prices)
+    submit, ack = _delays(latency)
+    return DelayedBroker(make, venue=broker.venue, emit=emit, clock=clock, prices=prices, submit=submit, ack=ack)
+
+
+def _exchange(settings: Settings, common: Mapping[str, Any]) -> MakeExchange:
+    """How to make the simulated exchange, once it is known whom it talks to."""
+    broker = settings.broker
+    share = broker.participation_percent
+    return lambda emit, clock, prices: SimulatedBroker(
+        **{**common, "emit": emit, "clock": clock, "prices": prices},
         balances={settings.portfolio.currency: settings.portfolio.initial_cash},
         account_type=AccountType(broker.account),
         leverage=broker.leverage,
@@ -305,7 +329,25 @@ def _broker(
         ),
         slippage=fixed_bps_slippage(broker.slippage_bps),
         limit_fill=broker.limit_fill,
+        participation=None if share is None else mul(share, _PERCENT),
+        queue_model=QUEUE_MODELS[broker.queue],
+        capabilities=lacking(broker.lacks),
     )
+
+
+def _delays(latency: LatencySettings) -> tuple[Delay, Delay]:
+    """The delays there and back. Each way has a generator of its own, so that one way does not shift the other."""
+    spread, base = _ns(latency.spread_ms), (_ns(latency.submit_ms), _ns(latency.ack_ms))
+    if not spread:
+        return fixed(base[0]), fixed(base[1])
+    there, back = (Random(f"{latency.seed} {way}").random for way in ("submit", "ack"))  # noqa: S311 - a simulation
+    if latency.distribution == "uniform":
+        return uniform(base[0], base[0] + spread, there), uniform(base[1], base[1] + spread, back)
+    return exponential(base[0], spread, there), exponential(base[1], spread, back)
+
+
+def _ns(milliseconds: Decimal) -> int:
+    return int(mul(milliseconds, _NS_PER_MS))
 
 
 def _sizer(sizer: SizerSettings, instruments: InstrumentRegistry) -> PositionSizer:

@@ -117,7 +117,7 @@ class Run:
         for symbol, position in account.positions.items():
             ours = self.portfolio.get_position(symbol)
             assert (position.quantity, position.cost) == (ours.quantity, ours.cost), symbol
-        working = {order_id for book in self.broker._working.values() for order_id in book}
+        working = set(self.broker._desk.by_id)
         assert working == set(self.engine.orders)
         assert set(account.locks) <= working
         if self.cash_account:

@@ -287,7 +287,7 @@ def test_cancel_from_within_a_fill() -> None:
         if isinstance(event, TradeReport) and event.order_id == first:
             market.broker.cancel_order(second)
 
-    market.broker._emit = cancel_the_second
+    market.broker._desk.emit = cancel_the_second
     market.flat(100)
     assert market.kinds(second) == ["ACCEPTED", "CANCELED"]
 

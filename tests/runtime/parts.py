@@ -73,24 +73,35 @@ def make_manager(kind: type[EventManager], capacity: int = 10_000) -> Any:
     return kind(clock=clock, prices=PriceBoard(), timers=TimerQueue(clock), capacity=capacity)
 
 
-def drive(manager: Any, events: Iterable[MarketEvent]) -> None:
-    """Run market events through either driver to the end."""
+def drive(manager: Any, events: Iterable[MarketEvent], finally_: Callable[[], object] | None = None) -> None:
+    """Run market events through either driver to the end; `finally_` is what is done then, and settled."""
     if isinstance(manager, SyncEventManager):
         manager.start()
         for event in events:
             manager.publish(event)
+        if finally_ is not None:
+            finally_()
+            while manager.components["broker"].settle():  # type: ignore[attr-defined]
+                pass
         manager.stop()
     else:
-        asyncio.run(_drive(manager, events))
+        asyncio.run(_drive(manager, events, finally_))
 
 
-async def _drive(manager: AsyncEventManager, events: Iterable[MarketEvent]) -> None:
+async def _drive(
+    manager: AsyncEventManager, events: Iterable[MarketEvent], finally_: Callable[[], object] | None
+) -> None:
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(task()) for task in manager.tasks().values()]
         await manager.start()
         for event in events:
             await manager.publish(event)
         await manager.finish()
+        if finally_ is not None:
+            finally_()
+            await manager.until_quiet()
+            while manager.components["broker"].settle():  # type: ignore[attr-defined]
+                await manager.until_quiet()
         manager.stop()
         for task in tasks:
             task.cancel()

@@ -144,7 +144,11 @@ class SimulatedAccount:
         """Why the account cannot bear this trade now; empty when it can."""
         if self._type is AccountType.MARGIN:
             return self._margin_refusal(instrument, side, quantity, price, fees, mark)
-        for asset, amount in self.needs(instrument, side, quantity, price, fees).items():
+        return self.shortage(self.needs(instrument, side, quantity, price, fees))
+
+    def shortage(self, needs: Amounts) -> str:
+        """What of `needs` is not free, as text; empty when all is."""
+        for asset, amount in needs.items():
             free = self.free(asset)
             if amount > free:
                 return f"INSUFFICIENT_FUNDS: needs {amount} {asset}, free are {free}"

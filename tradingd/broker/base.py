@@ -1,7 +1,7 @@
 """The interface that every broker, simulated or real, offers."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -56,6 +56,17 @@ class Broker(ABC):
     def takes(self, symbol: str) -> bool:
         """Whether this broker takes the market data of `symbol`."""
         return symbol not in self._unsubscribed and (self._subscribed is None or symbol in self._subscribed)
+
+    def market_interest(self) -> Container[str] | None:
+        """A live container of the symbols whose market events it has a use for; None for all."""
+        return None
+
+    def settle(self) -> bool:
+        """No market event will follow: let what is under way to or from the venue arrive now.
+
+        Returns whether anything was; what arrives may set off more, so call it again, once that is dealt with.
+        """
+        return False
 
     @abstractmethod
     def place_order(self, order: SubmitOrder) -> None:

@@ -27,6 +27,7 @@ from tradingd.config.models import DataFileSettings as DataFileSettings
 from tradingd.config.models import DataSettings as DataSettings
 from tradingd.config.models import ExecutionSettings as ExecutionSettings
 from tradingd.config.models import InstrumentSettings as InstrumentSettings
+from tradingd.config.models import LatencySettings as LatencySettings
 from tradingd.config.models import LoggingSettings as LoggingSettings
 from tradingd.config.models import PortfolioSettings as PortfolioSettings
 from tradingd.config.models import ReplaySettings as ReplaySettings
@@ -47,6 +48,7 @@ __all__ = [
     "DataSettings",
     "ExecutionSettings",
     "InstrumentSettings",
+    "LatencySettings",
     "LimitSettings",
     "LoggingSettings",
     "PortfolioSettings",

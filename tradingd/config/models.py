@@ -178,6 +178,35 @@ class PortfolioSettings(Section):
     currency: Text = Field("USD", description="The currency that equity and limits are counted in.")
 
 
+Milliseconds = Annotated[Number, Field(ge=0, le=600_000)]
+
+
+class LatencySettings(Section):
+    """`[broker.latency]`: how long orders and reports travel; without it they take no time."""
+
+    submit_ms: Milliseconds = Field(Decimal(0), description="From an order, cancel or change to the exchange.")
+    ack_ms: Milliseconds = Field(Decimal(0), description="From what happens there to our hearing of it.")
+    spread_ms: Milliseconds = Field(Decimal(0), description="A random extra on top, each way.")
+    distribution: Literal["uniform", "exponential"] = Field(
+        "uniform", description="The extra: evenly from 0 to spread_ms, or exponential with that mean."
+    )
+    seed: Annotated[int, Field(ge=0)] = Field(1, description="Of the random extra; runs with one seed are alike.")
+
+
+Lackable = Literal[
+    "stop",
+    "stop_limit",
+    "take_profit",
+    "take_profit_limit",
+    "trailing_stop",
+    "day",
+    "gtd",
+    "ioc",
+    "fok",
+    "post_only",
+    "oco",
+    "modify",
+]
 FeePercent = Annotated[Number, Field(ge=-1, le=10)]
 
 
@@ -203,6 +232,14 @@ class BrokerSettings(Section):
     limit_fill: Literal["through", "touch"] = Field(
         "through", description="Whether the price must trade through a limit, or only touch it, to fill it."
     )
+    participation_percent: Annotated[Number, Field(gt=0, le=100)] | None = Field(
+        None, description="How much of an event's volume or sizes our orders may have; all they want unless told."
+    )
+    queue: Literal["risk_averse", "proportional"] = Field(
+        "risk_averse", description="Where books are known: how cancels move a resting limit order in its queue."
+    )
+    latency: LatencySettings = Field(default_factory=LatencySettings, description="How long messages travel.")
+    lacks: list[Lackable] = Field(default_factory=list, description="What the simulated venue does not offer.")
 
     @model_validator(mode="after")
     def _leverage_needs_margin(self) -> Self:

@@ -135,7 +135,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
         if limit_price is not None and (limit_price <= 0 or not is_multiple(limit_price, self.tick)):
             return f"TICK: price {limit_price} is not a positive multiple of the tick {self.tick}"
         price = limit_price if limit_price is not None else reference
-        if price is None or price <= 0:
+        if price is None or price <= 0 or not (self.min_notional or self.max_notional is not None):
             return ""
         notional = self.notional(quantity, price)
         if notional < self.min_notional:

@@ -16,15 +16,21 @@ class PriceBoard:
     these are market prices; whoever moves money by one takes it through `from_market`.
     """
 
-    __slots__ = ("_exact", "latest")
+    __slots__ = ("_exact", "books", "latest")
 
     def __init__(self) -> None:
         self.latest: dict[str, MarketEvent] = {}
+        self.books: dict[str, Book] = {}
+        """The latest order book of the symbols that have any."""
         self._exact: dict[str, tuple[MarketEvent, Decimal | None]] = {}
 
     def update(self, event: MarketEvent) -> None:
         """Take a market event as its symbol's latest; an empty book says no price, so the last one ages on."""
-        if type(event) is not Book or event.bids or event.asks:
+        if type(event) is not Book:
+            self.latest[event.symbol] = event
+            return
+        self.books[event.symbol] = event
+        if event.bids or event.asks:
             self.latest[event.symbol] = event
 
     def price(self, symbol: str) -> float | None:

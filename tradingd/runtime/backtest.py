@@ -41,6 +41,8 @@ class BacktestSession(Session):
                 driver.run(self.data.stream())
                 self.execution.refuse_new("STOPPING")
                 self.execution.cancel_all("STOPPING")
+                while self.broker.settle():
+                    pass  # what arrived may have set off more
                 driver.stop()
         finally:
             self.finish_records()

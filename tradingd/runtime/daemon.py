@@ -183,7 +183,7 @@ class DaemonSession(Session):
 
         Of a run whose core has failed nothing more is sent: its working orders stay as they are known.
         """
-        self._winding_down = asyncio.create_task(self._driver.until_quiet(), name="wind-down")
+        self._winding_down = asyncio.create_task(self._until_settled(), name="wind-down")
         if self.failure is not None:
             self._winding_down.cancel()
             return
@@ -196,6 +196,12 @@ class DaemonSession(Session):
         except asyncio.CancelledError:
             if not self.forced:
                 raise
+
+    async def _until_settled(self) -> None:
+        """Wait for quiet, here and on the way to the broker and back."""
+        await self._driver.until_quiet()
+        while self.broker.settle():
+            await self._driver.until_quiet()
 
     def _time_left(self) -> float:
         return 0.0 if self._deadline is None else max(0.0, self._deadline - time.monotonic())

@@ -15,6 +15,7 @@ from tradingd.analytics.summary import (
     percent,
     position_line,
 )
+from tradingd.broker.base import Broker
 from tradingd.data.handler import DataHandler, LoadReport
 from tradingd.domain.enums import HaltScope, OrderStatus
 from tradingd.domain.events import (
@@ -93,6 +94,7 @@ class Session:
         self.data: DataHandler = container.get("data_handler")
         self.execution: ExecutionEngine = container.get("execution_engine")
         self.portfolio: PortfolioManager = container.get("portfolio_manager")
+        self.broker: Broker = container.get("broker")
         self.recorder = recorder
         self.stats = SessionStats()
         self._recent: deque[Event] = deque(maxlen=_RECENT)
