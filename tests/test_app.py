@@ -144,3 +144,11 @@ def test_modules_beside_the_configuration_are_found(tmp_path: Path) -> None:
 
 class Deaf(Strategy):
     """A strategy that hears nothing, and nothing else."""
+
+
+def test_the_symbol_that_prices_a_fee_coin_has_to_be_there(tmp_path: Path) -> None:
+    """A fee in a coin whose symbol nobody knows is told before the run."""
+    config = tmp_path / "c.toml"
+    config.write_text('[broker.fees]\nkind = "third_coin"\ncoin = "BNB"\ncoin_symbol = "BNBUSD"\n')
+    with pytest.raises(ConfigError, match="there is no 'BNBUSD'"):
+        bootstrap([config], environ={})

@@ -10,19 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from random import Random
 from typing import Any
 
-from tradingd.broker.account import AccountType
 from tradingd.broker.base import Broker
-from tradingd.broker.capabilities import lacking
-from tradingd.broker.latency import Delay, DelayedBroker, MakeExchange, exponential, fixed, uniform
-from tradingd.broker.models import fixed_bps_slippage, maker_taker_fee
-from tradingd.broker.queue import QUEUE_MODELS
-from tradingd.broker.simulated import SimulatedBroker
 from tradingd.config import (
     DataFileSettings,
-    LatencySettings,
     LimitSettings,
     Settings,
     SizerSettings,
@@ -34,8 +26,7 @@ from tradingd.data.instruments import InstrumentRegistry
 from tradingd.data.series import SeriesKind, SeriesSpec, inputs_of, parse_interval, resolve_path
 from tradingd.domain.enums import HaltState
 from tradingd.domain.events import Event
-from tradingd.domain.loading import explain, load_class
-from tradingd.domain.money import mul
+from tradingd.domain.loading import construct, load_class
 from tradingd.domain.prices import PriceBoard
 from tradingd.errors import ConfigError, DataError
 from tradingd.execution.engine import ExecutionEngine
@@ -54,15 +45,13 @@ from tradingd.runtime.clock import ManualClock, TimerQueue
 from tradingd.runtime.container import Container
 from tradingd.runtime.manager import EventManager
 from tradingd.runtime.sync_manager import SyncEventManager
+from tradingd.simulation import simulated_broker
 from tradingd.strategy.base import Strategy
 from tradingd.strategy.context import StrategyContext
 from tradingd.strategy.factory import StrategyFactory
 from tradingd.strategy.indicators import ATR
 
 __all__ = ["bootstrap", "build", "load_market_data", "make_strategies", "register_all"]
-
-_PERCENT = Decimal("0.01")
-_NS_PER_MS = Decimal(1_000_000)
 
 
 def bootstrap(
@@ -305,49 +294,9 @@ def _broker(
         "prices": prices,
     }
     if broker.kind != "simulated":
-        own: Broker = _construct(load_class(broker.kind, Broker, "broker"), f"broker {broker.kind!r}", common)
+        own: Broker = construct(load_class(broker.kind, Broker, "broker"), f"broker {broker.kind!r}", common)
         return own
-    latency = broker.latency
-    make = _exchange(settings, common)
-    if not (latency.submit_ms or latency.ack_ms or latency.spread_ms):
-        return make(emit, clock, prices)
-    submit, ack = _delays(latency)
-    return DelayedBroker(make, venue=broker.venue, emit=emit, clock=clock, prices=prices, submit=submit, ack=ack)
-
-
-def _exchange(settings: Settings, common: Mapping[str, Any]) -> MakeExchange:
-    """How to make the simulated exchange, once it is known whom it talks to."""
-    broker = settings.broker
-    share = broker.participation_percent
-    return lambda emit, clock, prices: SimulatedBroker(
-        **{**common, "emit": emit, "clock": clock, "prices": prices},
-        balances={settings.portfolio.currency: settings.portfolio.initial_cash},
-        account_type=AccountType(broker.account),
-        leverage=broker.leverage,
-        fee_model=maker_taker_fee(
-            mul(broker.maker_fee_percent, _PERCENT), mul(broker.taker_fee_percent, _PERCENT)
-        ),
-        slippage=fixed_bps_slippage(broker.slippage_bps),
-        limit_fill=broker.limit_fill,
-        participation=None if share is None else mul(share, _PERCENT),
-        queue_model=QUEUE_MODELS[broker.queue],
-        capabilities=lacking(broker.lacks),
-    )
-
-
-def _delays(latency: LatencySettings) -> tuple[Delay, Delay]:
-    """The delays there and back. Each way has a generator of its own, so that one way does not shift the other."""
-    spread, base = _ns(latency.spread_ms), (_ns(latency.submit_ms), _ns(latency.ack_ms))
-    if not spread:
-        return fixed(base[0]), fixed(base[1])
-    there, back = (Random(f"{latency.seed} {way}").random for way in ("submit", "ack"))  # noqa: S311 - a simulation
-    if latency.distribution == "uniform":
-        return uniform(base[0], base[0] + spread, there), uniform(base[1], base[1] + spread, back)
-    return exponential(base[0], spread, there), exponential(base[1], spread, back)
-
-
-def _ns(milliseconds: Decimal) -> int:
-    return int(mul(milliseconds, _NS_PER_MS))
+    return simulated_broker(broker, common, {settings.portfolio.currency: settings.portfolio.initial_cash})
 
 
 def _sizer(sizer: SizerSettings, instruments: InstrumentRegistry) -> PositionSizer:
@@ -382,14 +331,7 @@ def _custom(path: str, what: str, method: str, params: Mapping[str, Any]) -> Any
     cls = load_class(path, object, what)
     if not callable(getattr(cls, method, None)):
         raise ConfigError(f"{what} {path!r} has no method {method!r}")
-    return _construct(cls, f"{what} {path!r}", params)
-
-
-def _construct(cls: type[Any], name: str, params: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a user's class
-    try:
-        return cls(**params)
-    except (Exception, SystemExit) as error:  # a user's constructor may raise anything
-        raise ConfigError(f"{name} cannot be made: {explain(error)}") from error
+    return construct(cls, f"{what} {path!r}", params)
 
 
 def _limits(settings: Settings) -> list[risk_limits.Limit]:

@@ -8,10 +8,32 @@ from hypothesis import strategies as st
 
 from tests.broker.market import INSTRUMENTS
 from tradingd.broker.account import AccountType
-from tradingd.broker.models import FeeModel, fixed_bps_slippage, maker_taker_fee
+from tradingd.broker.margin import MarginRules
+from tradingd.broker.models import (
+    FeeModel,
+    SlippageModel,
+    Tier,
+    fixed_bps_slippage,
+    half_spread_slippage,
+    maker_taker_fee,
+    per_share_fee,
+    square_root_impact,
+    third_coin_fee,
+    tiered_fee,
+)
 from tradingd.broker.simulated import SimulatedBroker
 from tradingd.domain.enums import Liquidity, OrderType, Side, TimeInForce
-from tradingd.domain.events import ApprovedOrder, Bar, CancelCommand, Event, Fee, ModifyCommand, OrderUpdate
+from tradingd.domain.events import (
+    ApprovedOrder,
+    Bar,
+    CancelCommand,
+    Event,
+    Fee,
+    Fill,
+    MarginCall,
+    ModifyCommand,
+    OrderUpdate,
+)
 from tradingd.domain.instrument import Instrument
 from tradingd.domain.money import ZERO, add, divide, mul
 from tradingd.domain.prices import PriceBoard
@@ -38,7 +60,16 @@ def base_coin_fee(
 class Run:
     """Broker, engine and portfolio under the event manager, as in a backtest; the test plays risk."""
 
-    def __init__(self, account_type: AccountType, leverage: int, fee_model: FeeModel) -> None:
+    def __init__(
+        self,
+        account_type: AccountType,
+        leverage: int,
+        fee_model: FeeModel,
+        *,
+        margin: MarginRules | None = None,
+        slippage: SlippageModel | None = None,
+        cash: int = CASH,
+    ) -> None:
         clock, prices = ManualClock(at(0)), PriceBoard()
         self.cash_account = account_type is AccountType.CASH
         self.manager = SyncEventManager(clock=clock, prices=prices, timers=TimerQueue(clock))
@@ -47,15 +78,16 @@ class Run:
             emit=emit,
             clock=clock,
             instruments=INSTRUMENTS,
-            balances={"USD": Decimal(CASH), "BTC": Decimal(3)},
+            balances={"USD": Decimal(cash), "BTC": Decimal(3)},
             account_type=account_type,
             leverage=Decimal(leverage),
             fee_model=fee_model,
-            slippage=fixed_bps_slippage(Decimal(3)),
+            slippage=slippage or fixed_bps_slippage(Decimal(3)),
+            margin=margin,
             prices=prices,
         )
         self.engine = ExecutionEngine(emit=emit, clock=clock, closed_kept=3, remembered=3)
-        self.portfolio = PortfolioManager(CASH, instruments=INSTRUMENTS, prices=prices, emit=emit)
+        self.portfolio = PortfolioManager(cash, instruments=INSTRUMENTS, prices=prices, emit=emit)
         self.portfolio.deposit(3, ts=0, asset="BTC")
         self.manager.register_component("broker", self.broker, tuple(self.broker.handlers()))
         self.manager.register_component("execution_engine", self.engine)
@@ -180,6 +212,40 @@ def test_margin_account(todo: list[tuple[str, dict[str, Any]]], fee_model: FeeMo
     play(Run(AccountType.MARGIN, 3, fee_model), todo)
 
 
+RULES = MarginRules(Decimal("0.3"), call=Decimal("1.1"), liquidation_fee=Decimal("0.007"))
+
+
+@settings(max_examples=120, deadline=None)
+@given(steps(list(INSTRUMENTS)), st.sampled_from([MAKER_TAKER, base_coin_fee]))
+def test_liquidated_account(todo: list[tuple[str, dict[str, Any]]], fee_model: FeeModel) -> None:
+    """A margin account's books equal the portfolio's through margin calls and liquidations, too."""
+    run = Run(AccountType.MARGIN, 3, fee_model, margin=RULES, cash=2_000)
+    play(run, todo)
+    held = {symbol for _, symbol in run.portfolio.strategy_symbols()}
+    assert held == {symbol for symbol, position in run.broker.account.positions.items() if position.quantity}
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    steps(SPOT),
+    st.sampled_from(
+        [
+            per_share_fee(Decimal("0.005"), Decimal(1), Decimal("0.01")),
+            tiered_fee([Tier(ZERO, ZERO, Decimal("0.001")), Tier(Decimal(5000), Decimal("-0.001"), ZERO)]),
+            third_coin_fee(Decimal("0.001"), Decimal("0.001"), "BTC", discount=Decimal("0.25")),
+        ]
+    ),
+    st.sampled_from(
+        [half_spread_slippage(Decimal(10)), square_root_impact(Decimal(1), window=3, fallback_bps=Decimal(5))]
+    ),
+)
+def test_detailed_models(
+    todo: list[tuple[str, dict[str, Any]]], fee_model: FeeModel, slippage: SlippageModel
+) -> None:
+    """Whatever fills cost, both books agree and a cash account owes nothing."""
+    play(Run(AccountType.CASH, 1, fee_model, slippage=slippage), todo)
+
+
 @settings(max_examples=40, deadline=None)
 @given(steps(["PERP", "INV"]))
 def test_contracts_in_a_cash_account(todo: list[tuple[str, dict[str, Any]]]) -> None:
@@ -187,6 +253,18 @@ def test_contracts_in_a_cash_account(todo: list[tuple[str, dict[str, Any]]]) -> 
     run = Run(AccountType.CASH, 1, MAKER_TAKER)
     run.cash_account = False  # a short that more than doubles may leave a debt: nothing is liquidated here
     play(run, todo)
+
+
+def test_something_is_liquidated() -> None:
+    """A strategy's short that has doubled is closed by the exchange, and its position with it."""
+    run = Run(AccountType.MARGIN, 3, MAKER_TAKER, margin=RULES, cash=2_000)
+    size = {"symbol": "AAPL", "side": Side.SELL, "size": 50, "kind": OrderType.MARKET, "price": 200}
+    play(run, [("order", size), ("bar", {"symbol": "AAPL", "prices": [200] * 4})])
+    assert run.portfolio.get_strategy_position("s", "AAPL").quantity == -50
+    run.bar("AAPL", [380, 390, 395, 400])
+    assert len(run.updates.of(MarginCall)) == 1
+    assert [fill.forced for fill in run.updates.of(Fill)] == [False, True]
+    assert run.portfolio.get_strategy_position("s", "AAPL").quantity == 0
 
 
 def test_something_fills() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.broker.market import BUY, INSTRUMENTS, Market
 from tradingd.broker.capabilities import LACKABLE, lacking
-from tradingd.config.models import Lackable
+from tradingd.config.broker import Lackable
 from tradingd.domain.enums import OrderType, TimeInForce
 from tradingd.domain.events import ReportKind
 from tradingd.domain.prices import PriceBoard

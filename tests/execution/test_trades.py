@@ -201,3 +201,16 @@ def test_any_order_of_reports(data: st.DataObject) -> None:
     assert desk.order.filled == sum(parts)
     assert desk.order.status is (S.FILLED if sum(parts) >= 10 else S.CANCELED)
     assert not desk.engine.orders
+
+
+def test_a_forced_trade_is_told_as_such() -> None:
+    """A liquidation is nobody's order; a venue that calls a trade of our order forced is not followed in that."""
+    desk = Desk()
+    desk.engine.on_trade_report(trade("SIM-L1", "SIM-L1", 3, forced=True))
+    desk.engine.on_trade_report(trade("theirs", "T9", 3))
+    desk.trade("T1", 10, forced=True)
+    assert [(fill.strategy_id, fill.forced) for fill in desk.log.of(Fill)] == [
+        ("external", True),
+        ("external", False),
+        ("s", False),
+    ]

@@ -7,7 +7,14 @@ import pytest
 
 from tests.risk.desk import BUY, FLAT, LONG, SELL, SHORT, Desk, code
 from tradingd.domain.enums import HaltScope, HaltState, OrderStatus
-from tradingd.domain.events import ApprovedOrder, CancelCommand, Event, OrderUpdate, StrategyFaulted
+from tradingd.domain.events import (
+    ApprovedOrder,
+    CancelCommand,
+    Event,
+    MarginCall,
+    OrderUpdate,
+    StrategyFaulted,
+)
 from tradingd.errors import UsageError
 from tradingd.risk.limits import MaxPositionQuantity, OrderRate
 from tradingd.testing import at, make_instrument
@@ -367,3 +374,14 @@ def test_a_halt_drops_plans_in_its_scope_alone() -> None:
     """The other strategy's reversal goes on."""
     desk = halted(planned(("a", SHORT, "one"), ("b", SHORT, "two")), NO_NEW, STRATEGY, "a")
     assert (code(desk.denial("one")), desk.denial("two")) == ("HALTED", "")
+
+
+def test_a_margin_call_stops_entries() -> None:
+    """Nothing may grow any more until somebody resumes; what shrinks a position passes."""
+    desk = holding(10)
+    desk.risk.on_margin_call(MarginCall(at(1), "SIM", "USD", Decimal(90), Decimal(100)))
+    assert desk.halts[-1][2] == "NO_NEW"
+    assert code(desk.order(BUY, 1)) == "HALTED"
+    assert desk.order(SELL, 1) == ""
+    reason = desk.risk.halts.in_force[0].reason
+    assert reason == "MARGIN_CALL: SIM: equity 90 USD, maintenance margin 100"

@@ -4,7 +4,7 @@ Kept apart from our portfolio on purpose. An exchange knows only its own balance
 the two against each other.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from copy import copy
 from decimal import Decimal
 from enum import StrEnum
@@ -37,7 +37,10 @@ class AccountType(StrEnum):
 class SimulatedAccount:
     """Balances, positions and locks of one account at the simulated exchange.
 
-    Nothing is liquidated: a contract that loses more than its margin can leave a debt.
+    A margin account may hold `leverage` x equity, or, where an `initial_margin` (a fraction) is given, equity /
+    `initial_margin`. Equity is counted per settlement currency: what is held in one is no collateral in another.
+
+    A loss beyond equity leaves a debt; see `tradingd.broker.margin` for how liquidation tries to prevent that.
     """
 
     def __init__(
@@ -46,12 +49,16 @@ class SimulatedAccount:
         *,
         account_type: AccountType = AccountType.CASH,
         leverage: Decimal = Decimal(1),
+        initial_margin: Decimal | None = None,
     ) -> None:
         self.balances = dict(balances)
         self.positions: dict[str, Position] = {}
+        self.revision = 0
+        """Counts what moved balances or positions, so that figures derived from them know when they are stale."""
         self._instruments: dict[str, Instrument] = {}
         self._type = account_type
         self._leverage = leverage
+        self._initial_margin = initial_margin
         self._locks: dict[str, Amounts] = {}
 
     def position(self, instrument: Instrument) -> Position:
@@ -61,6 +68,10 @@ class SimulatedAccount:
             position = self.positions[instrument.symbol] = Position(instrument.symbol, instrument)
             self._instruments[instrument.symbol] = instrument
         return position
+
+    def instrument(self, symbol: str) -> Instrument:
+        """The instrument of a symbol that was traded."""
+        return self._instruments[symbol]
 
     # --- what is free ------------------------------------------------------------------------------------
 
@@ -168,20 +179,31 @@ class SimulatedAccount:
         if magnitude(after) <= magnitude(held):
             return ""
         currency = instrument.settle
-        equity, others = self._equity_and_exposure(currency, mark, besides=instrument.symbol)
+        equity, others = self.equity_and_exposure(currency, mark, besides=instrument.symbol)
         wanted = add(others, instrument.notional(after, price))
         for fee in fees:
-            wanted = add(wanted, max(fee.amount, ZERO)) if fee.asset == currency else wanted
+            equity = sub(equity, max(fee.amount, ZERO)) if fee.asset == currency else equity
+        if self._initial_margin is not None:
+            needed = mul(wanted, self._initial_margin)
+            if needed > equity:
+                return (
+                    f"INSUFFICIENT_MARGIN: exposure would be {wanted} {currency}, its initial margin is {needed}, "
+                    f"equity after fees {equity}"
+                )
+            return ""
         bearable = mul(equity, self._leverage)
         if wanted > bearable:
             return (
                 f"INSUFFICIENT_MARGIN: exposure would be {wanted} {currency}, "
-                f"leverage {self._leverage} x equity {equity} bears {bearable}"
+                f"leverage {self._leverage} x equity after fees {equity} bears {bearable}"
             )
         return ""
 
-    def _equity_and_exposure(self, currency: str, mark: Mark, *, besides: str) -> tuple[Decimal, Decimal]:
-        """Equity in `currency`, and gross exposure of the positions that settle in it but that of `besides`."""
+    def equity_and_exposure(self, currency: str, mark: Mark, *, besides: str = "") -> tuple[Decimal, Decimal]:
+        """Equity in `currency`, and gross exposure of the positions that settle in it but that of `besides`.
+
+        A position without a price counts at its average price.
+        """
         equity, exposure = self.balances.get(currency, ZERO), ZERO
         for symbol, position in self.positions.items():
             instrument = self._instruments[symbol]
@@ -194,12 +216,19 @@ class SimulatedAccount:
                 exposure = add(exposure, magnitude(value))
         return equity, exposure
 
+    def held(self) -> Iterator[tuple[Instrument, Position]]:
+        """The positions that are not flat, with their instruments."""
+        for symbol, position in self.positions.items():
+            if position.quantity:
+                yield self._instruments[symbol], position
+
     # --- what a trade does -------------------------------------------------------------------------------
 
     def settle(
         self, instrument: Instrument, side: Side, quantity: Decimal, price: Decimal, fees: tuple[Fee, ...]
     ) -> None:
         """Move what a fill moves."""
+        self.revision += 1
         signed = quantity if side is Side.BUY else neg(quantity)
         position = self.position(instrument)
         realized = position.trade(signed, price)

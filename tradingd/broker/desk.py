@@ -4,14 +4,15 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 from tradingd.broker.account import SimulatedAccount
+from tradingd.broker.costs import Costs
 from tradingd.broker.expiry import NEVER
-from tradingd.broker.models import FeeModel
+from tradingd.broker.models import FeeModel, SlippageModel
 from tradingd.broker.working import Working
 from tradingd.domain.enums import Liquidity, Side
 from tradingd.domain.events import Bar, BrokerReport, Fee, ReportKind
 from tradingd.domain.instrument import Instrument
 from tradingd.domain.money import ZERO, magnitude, sub
-from tradingd.domain.ports import Clock, Emit
+from tradingd.domain.ports import Clock, Emit, InstrumentLookup
 from tradingd.domain.prices import PriceBoard
 
 __all__ = ["Desk"]
@@ -29,7 +30,16 @@ class Desk:
     """
 
     def __init__(
-        self, venue: str, account: SimulatedAccount, fee: FeeModel, *, emit: Emit, clock: Clock, prices: PriceBoard
+        self,
+        venue: str,
+        account: SimulatedAccount,
+        fee: FeeModel | None,
+        slippage: SlippageModel | None,
+        *,
+        emit: Emit,
+        clock: Clock,
+        prices: PriceBoard,
+        instruments: InstrumentLookup,
     ) -> None:
         self.venue = venue
         self.account = account
@@ -42,7 +52,7 @@ class Desk:
         self.by_id: dict[str, Working] = {}
         self.next_expiry = NEVER
         """When the first of the orders expires that other symbols' events may end."""
-        self._fee = fee
+        self.costs = Costs(fee, slippage, clock=clock, free=account.free, mark=self.mark, instruments=instruments)
         self._groups: dict[tuple[str, str], dict[str, Working]] = {}
         self._watched: dict[str, Working] = {}
 
@@ -124,6 +134,12 @@ class Desk:
                 self.hold(other)
                 self.report_change(other)
 
+    def end_all(self, symbol: str, reason: str) -> None:
+        """Cancel all orders of a symbol."""
+        for working in tuple(self.by_symbol.get(symbol, {}).values()):
+            if not working.over:
+                self.end(working, ReportKind.CANCELED, reason)
+
     # --- expiry ----------------------------------------------------------------------------------------------
 
     def watch(self, working: Working) -> None:
@@ -151,11 +167,9 @@ class Desk:
 
     # --- funds -----------------------------------------------------------------------------------------------
 
-    def fees(
-        self, instrument: Instrument, quantity: Decimal, price: Decimal, liquidity: Liquidity
-    ) -> tuple[Fee, ...]:
-        """The fees of a trade: the one place that asks the model."""
-        return self._fee(instrument, quantity, price, liquidity)
+    def fees(self, working: Working, quantity: Decimal, price: Decimal, liquidity: Liquidity) -> tuple[Fee, ...]:
+        """The fees of a fill of an order: the one place that asks the model."""
+        return self.costs.fees(working.instrument, working.side, quantity, price, liquidity, working.charged)
 
     def hold(self, working: Working) -> None:
         """Lock what the order would take if it filled at its price (a market order: at the latest) as a taker."""
@@ -190,7 +204,7 @@ class Desk:
         price = working.price if working.price is not None else self.mark(order.symbol)
         if order.reduce_only or price is None:
             return {}
-        fees = self.fees(instrument, working.left, price, Liquidity.TAKER)
+        fees = self.fees(working, working.left, price, Liquidity.TAKER)
         return self.account.needs(instrument, order.side, working.left, price, fees)
 
     def mark(self, symbol: str) -> Decimal | None:

@@ -8,7 +8,6 @@ from tradingd.broker.depth import is_opportunity, match_in_depth
 from tradingd.broker.desk import Desk, expired
 from tradingd.broker.expiry import DAY_OPEN, end_of_day, until
 from tradingd.broker.matching import AWAKE, Match, Phase, match, match_trailing, seen_by
-from tradingd.broker.models import SlippageModel
 from tradingd.broker.queue import QueueModel
 from tradingd.broker.supply import Offer, Supply
 from tradingd.broker.working import Working
@@ -31,11 +30,8 @@ class Filling:
     a book shows).
     """
 
-    def __init__(
-        self, desk: Desk, *, slippage: SlippageModel, touch: bool, participation: Decimal | None, queue: QueueModel
-    ) -> None:
+    def __init__(self, desk: Desk, *, touch: bool, participation: Decimal | None, queue: QueueModel) -> None:
         self._desk = desk
-        self._slip = slippage
         self._touch = touch
         self._share = participation
         self._queue = queue
@@ -199,11 +195,11 @@ class Filling:
         order, instrument, desk = working.order, working.instrument, self._desk
         if working.group:
             self._release(working)  # an earlier part of this fill has changed the group
-        price = self._price(working, found, at)
+        price = self._price(working, found, at, quantity, seen)
         if price <= 0:
             desk.end(working, ReportKind.CANCELED, f"NO_PRICE: the market is below one tick of {instrument.tick}")
             return
-        fees = desk.fees(instrument, quantity, price, found.liquidity)
+        fees = desk.fees(working, quantity, price, found.liquidity)
         if not order.reduce_only:
             refusal = desk.account.refusal(instrument, order.side, quantity, price, fees, desk.mark)
             if refusal:
@@ -213,6 +209,8 @@ class Filling:
             desk.drop(working)
         working.left = sub(working.left, quantity)
         desk.account.settle(instrument, order.side, quantity, price, fees)
+        if desk.costs.keeper is not None:
+            working.charged = desk.costs.book(instrument, quantity, price, fees, working.charged)
         self._trades += 1
         desk.emit(
             TradeReport(
@@ -239,11 +237,14 @@ class Filling:
             quantity = min(quantity, max(ZERO, account.free(instrument.base)))
         return instrument.floor_quantity(quantity)
 
-    def _price(self, working: Working, found: Match, price: float) -> Decimal:
+    def _price(
+        self, working: Working, found: Match, price: float, quantity: Decimal, seen: MarketEvent
+    ) -> Decimal:
         """The price of a fill: exact at a limit, slipped where there is none."""
         limit = working.limit_price
         if limit is None:
-            return self._slip(working.instrument, working.side, from_market(price))
+            exact = from_market(price)
+            return self._desk.costs.slipped(working.instrument, working.side, exact, quantity, seen)
         if found.liquidity is _MAKER:
             return limit
         exact = working.instrument.worse_price(from_market(price), working.side)

@@ -11,7 +11,8 @@ from tradingd.broker.capabilities import unsupported
 from tradingd.broker.depth import join
 from tradingd.broker.desk import Desk
 from tradingd.broker.filling import Filling
-from tradingd.broker.models import FeeModel, SlippageModel, fixed_bps_slippage, maker_taker_fee
+from tradingd.broker.margin import MarginDesk, MarginInterest, MarginRules
+from tradingd.broker.models import FeeModel, SlippageModel
 from tradingd.broker.queue import QueueModel, risk_averse
 from tradingd.broker.working import Working
 from tradingd.domain.enums import Liquidity, OrderType
@@ -61,6 +62,7 @@ class SimulatedBroker(Broker):
         venue: str = "SIM",
         account_type: AccountType = AccountType.CASH,
         leverage: Decimal = ONE,
+        margin: MarginRules | None = None,
         fee_model: FeeModel | None = None,
         slippage: SlippageModel | None = None,
         limit_fill: Literal["through", "touch"] = "through",
@@ -70,7 +72,10 @@ class SimulatedBroker(Broker):
         prices: PriceBoard | None = None,
     ) -> None:
         super().__init__(venue)
-        self.account = SimulatedAccount(balances, account_type=account_type, leverage=leverage)
+        initial = None if margin is None else margin.initial
+        self.account = SimulatedAccount(
+            balances, account_type=account_type, leverage=leverage, initial_margin=initial
+        )
         self._clock = clock
         self._instruments = instruments
         self._capabilities = capabilities
@@ -79,19 +84,24 @@ class SimulatedBroker(Broker):
         self._desk = Desk(
             venue,
             self.account,
-            fee_model or maker_taker_fee(ZERO, ZERO),
+            fee_model,
+            slippage,
             emit=emit,
             clock=clock,
             prices=self._prices,
+            instruments=instruments,
         )
         self._filling = Filling(
             self._desk,
-            slippage=slippage or fixed_bps_slippage(ZERO),
             touch=limit_fill == "touch",
             participation=participation,
             queue=queue_model,
         )
         self._orders = self._desk.by_symbol
+        self._watch = self._desk.costs.watch
+        self._margin: MarginDesk | None = None
+        if margin is not None and margin.maintenance and account_type is AccountType.MARGIN:
+            self._margin = MarginDesk(self.account, margin, self._desk)
         self._used_ids: dict[str, None] = {}
         self._accepted = 0
 
@@ -101,8 +111,13 @@ class SimulatedBroker(Broker):
         return self._capabilities
 
     def market_interest(self) -> Container[str] | None:
-        """The symbols whose events matter now, a live view; all symbols where it keeps the prices itself."""
-        return None if self._own_prices else self._orders
+        """The symbols whose events matter now, a live view; also those of positions that need margin.
+
+        All symbols where it keeps the prices itself, or its slippage model watches the market.
+        """
+        if self._own_prices or self._watch is not None:
+            return None
+        return self._orders if self._margin is None else MarginInterest(self._orders, self._margin)
 
     # --- orders ------------------------------------------------------------------------------------------
 
@@ -192,6 +207,7 @@ class SimulatedBroker(Broker):
         changed = Working(working.order, working.instrument, working.arrived)
         changed.quantity = working.quantity if quantity is None else quantity
         changed.left = sub(changed.quantity, working.filled)
+        changed.charged = working.charged
         changed.limit_price = working.limit_price if limit is None else limit
         changed.stop_price = working.stop_price if stop is None else stop
         desk = self._desk
@@ -257,7 +273,7 @@ class SimulatedBroker(Broker):
             return "", None  # clamped to the position when it fills, so it can only free funds
         if reference is None:
             return f"NO_PRICE: {order.symbol} has not traded yet", None
-        fees = self._desk.fees(instrument, working.left, reference, Liquidity.TAKER)
+        fees = self._desk.fees(working, working.left, reference, Liquidity.TAKER)
         if account.holds_funds:
             needs = account.needs(instrument, order.side, working.left, reference, fees)
             return account.shortage(needs), needs
@@ -275,3 +291,7 @@ class SimulatedBroker(Broker):
         orders = self._orders.get(symbol)
         if orders and self.takes(symbol):
             self._filling.on_event(tuple(orders.values()), data)
+        if self._margin is not None:
+            self._margin.see(data)
+        if self._watch is not None:
+            self._watch.see(data)

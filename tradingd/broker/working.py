@@ -4,6 +4,7 @@ from decimal import Decimal
 from math import inf
 
 from tradingd.broker.expiry import expiry
+from tradingd.broker.models import Charged
 from tradingd.broker.queue import Queue
 from tradingd.domain.enums import OrderType, Side
 from tradingd.domain.events import SubmitOrder
@@ -34,6 +35,7 @@ class Working:
     __slots__ = (
         "arrived",
         "best",
+        "charged",
         "expires",
         "fresh",
         "group",
@@ -63,6 +65,7 @@ class Working:
         self.group = order.terms.oco
         self.expires = expiry(order)
         self.over = False
+        self.charged: Charged | None = None
         self.queue: Queue | None = None
         self.best = -inf if order.side is Side.SELL else inf
         self.reprice(order.limit_price, order.stop_price, arrived)

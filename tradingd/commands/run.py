@@ -42,6 +42,7 @@ _LOGGED = (
     EventType.ORDER_UPDATE,
     EventType.FILL,
     EventType.FAULT,
+    EventType.MARGIN_CALL,
     EventType.HALT,
 )
 

@@ -19,15 +19,18 @@ text, ints and the decimals of TOML, YAML and JSON become Decimals of their very
 the file that names them, or to the working directory where the environment or `--set` names them.
 """
 
+from tradingd.config.broker import BrokerSettings as BrokerSettings
+from tradingd.config.broker import LatencySettings as LatencySettings
+from tradingd.config.costs import FeeSettings as FeeSettings
+from tradingd.config.costs import SlippageSettings as SlippageSettings
+from tradingd.config.costs import TierSettings as TierSettings
 from tradingd.config.hints import nearest_hint as nearest_hint
 from tradingd.config.load import load_settings as load_settings
-from tradingd.config.models import BrokerSettings as BrokerSettings
 from tradingd.config.models import CredentialSettings as CredentialSettings
 from tradingd.config.models import DataFileSettings as DataFileSettings
 from tradingd.config.models import DataSettings as DataSettings
 from tradingd.config.models import ExecutionSettings as ExecutionSettings
 from tradingd.config.models import InstrumentSettings as InstrumentSettings
-from tradingd.config.models import LatencySettings as LatencySettings
 from tradingd.config.models import LoggingSettings as LoggingSettings
 from tradingd.config.models import PortfolioSettings as PortfolioSettings
 from tradingd.config.models import ReplaySettings as ReplaySettings
@@ -47,6 +50,7 @@ __all__ = [
     "DataFileSettings",
     "DataSettings",
     "ExecutionSettings",
+    "FeeSettings",
     "InstrumentSettings",
     "LatencySettings",
     "LimitSettings",
@@ -58,7 +62,9 @@ __all__ = [
     "RuntimeSettings",
     "Settings",
     "SizerSettings",
+    "SlippageSettings",
     "StrategySettings",
+    "TierSettings",
     "load_settings",
     "nearest_hint",
 ]

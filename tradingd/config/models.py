@@ -1,4 +1,4 @@
-"""The tables of the configuration, but for risk: see `tradingd.config.risk`."""
+"""The tables of the configuration; for the larger ones see `tradingd.config.risk` and `tradingd.config.broker`."""
 
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -26,8 +26,6 @@ from tradingd.config.fields import (
     first_instant,
     last_instant,
     matching,
-    name_or_class,
-    not_a_fraction,
     wrong,
 )
 from tradingd.domain.aggregation import parse_rule
@@ -35,7 +33,6 @@ from tradingd.domain.enums import InstrumentKind
 from tradingd.errors import UsageError
 
 __all__ = [
-    "BrokerSettings",
     "CredentialSettings",
     "DataFileSettings",
     "DataSettings",
@@ -176,76 +173,6 @@ class PortfolioSettings(Section):
 
     initial_cash: Positive = Field(Decimal(100000), description="Cash to begin with, in `currency`.")
     currency: Text = Field("USD", description="The currency that equity and limits are counted in.")
-
-
-Milliseconds = Annotated[Number, Field(ge=0, le=600_000)]
-
-
-class LatencySettings(Section):
-    """`[broker.latency]`: how long orders and reports travel; without it they take no time."""
-
-    submit_ms: Milliseconds = Field(Decimal(0), description="From an order, cancel or change to the exchange.")
-    ack_ms: Milliseconds = Field(Decimal(0), description="From what happens there to our hearing of it.")
-    spread_ms: Milliseconds = Field(Decimal(0), description="A random extra on top, each way.")
-    distribution: Literal["uniform", "exponential"] = Field(
-        "uniform", description="The extra: evenly from 0 to spread_ms, or exponential with that mean."
-    )
-    seed: Annotated[int, Field(ge=0)] = Field(1, description="Of the random extra; runs with one seed are alike.")
-
-
-Lackable = Literal[
-    "stop",
-    "stop_limit",
-    "take_profit",
-    "take_profit_limit",
-    "trailing_stop",
-    "day",
-    "gtd",
-    "ioc",
-    "fok",
-    "post_only",
-    "oco",
-    "modify",
-]
-FeePercent = Annotated[Number, Field(ge=-1, le=10)]
-
-
-class BrokerSettings(Section):
-    """`[broker]`: who fills the orders."""
-
-    kind: Annotated[str, name_or_class("simulated")] = Field(
-        "simulated", description="simulated, or your own class as `package.module:Class`."
-    )
-    venue: Text = Field("SIM", description="The name of the venue in instruments, orders and fills.")
-    account: Literal["cash", "margin"] = Field("cash", description="cash cannot owe; margin may borrow.")
-    leverage: Annotated[Number, Field(ge=1, le=1000)] = Field(
-        Decimal(1), description="How many times its equity a margin account may hold."
-    )
-    maker_fee_percent: FeePercent = Field(Decimal(0), description="Negative is a rebate.")
-    # A tenth of a basis point is no taker fee anywhere; 0.001 is how 0.1 % is written as a fraction.
-    taker_fee_percent: Annotated[FeePercent, not_a_fraction("0.002")] = Field(
-        Decimal("0.1"), description="Percent of the notional."
-    )
-    slippage_bps: Annotated[Number, Field(ge=0, le=1000)] = Field(
-        Decimal(0), description="How much worse than the price market orders fill, in basis points."
-    )
-    limit_fill: Literal["through", "touch"] = Field(
-        "through", description="Whether the price must trade through a limit, or only touch it, to fill it."
-    )
-    participation_percent: Annotated[Number, Field(gt=0, le=100)] | None = Field(
-        None, description="How much of an event's volume or sizes our orders may have; all they want unless told."
-    )
-    queue: Literal["risk_averse", "proportional"] = Field(
-        "risk_averse", description="Where books are known: how cancels move a resting limit order in its queue."
-    )
-    latency: LatencySettings = Field(default_factory=LatencySettings, description="How long messages travel.")
-    lacks: list[Lackable] = Field(default_factory=list, description="What the simulated venue does not offer.")
-
-    @model_validator(mode="after")
-    def _leverage_needs_margin(self) -> Self:
-        if self.leverage != 1 and self.account != "margin":
-            raise wrong(f'{self.leverage} needs account = "margin"; a cash account has leverage 1', "leverage")
-        return self
 
 
 class ExecutionSettings(Section):

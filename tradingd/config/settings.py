@@ -11,11 +11,11 @@ from pydantic import Field, PrivateAttr, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from tradingd.config.broker import BrokerSettings
 from tradingd.config.fields import Slug, wrong
 from tradingd.config.hints import nearest_hint
 from tradingd.config.layers import Layer, dotted, is_table, origin
 from tradingd.config.models import (
-    BrokerSettings,
     CredentialSettings,
     DataSettings,
     ExecutionSettings,
@@ -121,9 +121,15 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _size_within_leverage(self) -> Self:
         percent = self.risk.sizer.percent
-        if percent is not None and self.broker.kind == "simulated" and percent > 100 * self.broker.leverage:
+        broker = self.broker
+        initial = broker.initial_margin_percent
+        most = 100 * broker.leverage if initial is None else 10_000 / initial
+        if percent is not None and broker.kind == "simulated" and percent > most:
+            bound = (
+                f"broker.leverage {broker.leverage}" if initial is None else f"an initial margin of {initial} %"
+            )
             raise wrong(
-                f"{percent} percent of equity cannot be bought with broker.leverage {self.broker.leverage}; "
+                f"{percent} percent of equity cannot be bought with {bound}; "
                 "lower it, or raise the leverage of a margin account",
                 *("risk", "sizer", "percent"),
             )

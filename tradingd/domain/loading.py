@@ -1,11 +1,12 @@
 """Users' own classes by `package.module:Class`."""
 
+from collections.abc import Mapping
 from importlib import import_module
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tradingd.errors import ConfigError
 
-__all__ = ["check_class", "explain", "load_class"]
+__all__ = ["check_class", "construct", "explain", "load_class", "load_object"]
 
 T = TypeVar("T")
 
@@ -17,6 +18,16 @@ def load_class(path: str, base: type[T], what: str) -> type[T]:
 
     Raises:
         ConfigError: the module or class does not exist, or the class is of another kind.
+
+    """
+    return check_class(load_object(path, what), base, f"{what} {path!r}")
+
+
+def load_object(path: str, what: str) -> Any:  # noqa: ANN401 - it may be anything
+    """Import what `package.module:Name` names.
+
+    Raises:
+        ConfigError: the module or the name does not exist.
 
     """
     module_name, _, class_name = path.partition(":")
@@ -32,7 +43,20 @@ def load_class(path: str, base: type[T], what: str) -> type[T]:
     found = getattr(module, class_name, None)
     if found is None:
         raise ConfigError(f"{what} {path!r}: {module_name!r} has no {class_name!r}")
-    return check_class(found, base, f"{what} {path!r}")
+    return found
+
+
+def construct(cls: type[Any], name: str, params: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a user's class
+    """An object of a user's class.
+
+    Raises:
+        ConfigError: its constructor raised.
+
+    """
+    try:
+        return cls(**params)
+    except (Exception, SystemExit) as error:  # a user's constructor may raise anything
+        raise ConfigError(f"{name} cannot be made: {explain(error)}") from error
 
 
 def explain(error: BaseException) -> str:

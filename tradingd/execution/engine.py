@@ -223,7 +223,7 @@ class ExecutionEngine:
         """Apply a trade once: count it, tell the fill, tell the order's new state.
 
         A trade of an order that is not ours, or whose symbol or side is not that order's, is money all the same:
-        it is booked as told, under the strategy id `external`.
+        it is booked as told, under the strategy id `external`; one that the venue forced on us is told as such.
         """
         order = self.get_order(report.order_id)
         booked_for = self._trades.order_of(report)
@@ -305,6 +305,7 @@ class ExecutionEngine:
                 report.trade_id,
                 report.venue,
                 report.liquidity,
+                report.forced and order is None,
             )
         )
 

@@ -379,6 +379,7 @@ _EVENTS: Final[Mapping[EventType, tuple[str, int, tuple[str, ...]]]] = {
     ),
     EventType.FILL: ("fill", logging.INFO, (*_WHO, "order_id", "trade_id", "venue", "side", "quantity", "price")),
     EventType.FAULT: ("strategy_faulted", logging.ERROR, ("strategy_id", "error")),
+    EventType.MARGIN_CALL: ("margin_call", logging.WARNING, ("venue", "currency", "equity", "required")),
     EventType.HALT: ("halt", logging.WARNING, ("scope", "key", "state", "reason")),
 }
 """How each kind of event is told: its name, level and fields. An `intent_id` leads from a signal to its fills."""

@@ -23,6 +23,7 @@ from tradingd.domain.ports import Emit, InstrumentLookup, Stage
 from tradingd.domain.position import Position
 from tradingd.domain.prices import PriceBoard
 from tradingd.errors import AccountingError, MoneyError
+from tradingd.portfolio.forced import parts_of
 from tradingd.portfolio.ledger import ASSETS, EQUITY, FEES, MARKET, PNL, Ledger
 from tradingd.portfolio.valuation import Valuation
 
@@ -91,6 +92,9 @@ class PortfolioManager:
     def on_fill(self, fill: Fill) -> None:
         """Book a fill: its legs in the ledger, the account's and the strategy's position, its fees.
 
+        A forced fill is booked once for the account, and in parts for the strategies that held what it closes;
+        each part is told as a `PositionUpdate` of its own.
+
         Raises:
             MoneyError: a figure of the fill is no money; nothing has been booked.
 
@@ -99,30 +103,32 @@ class PortfolioManager:
         instrument = self._instrument(fill.symbol)
         quantity = fill.quantity if fill.side is Side.BUY else neg(fill.quantity)
         position = self._position(fill.symbol)
-        own = self._strategy_position(fill.strategy_id, fill.symbol)
         value = instrument.value(quantity, fill.price)
         realized = position.trade(quantity, fill.price, value)
-        own.trade(quantity, fill.price, value)
+        parts = self._forced_parts(fill, instrument) if fill.forced else (fill,)
         if instrument.kind.is_contract:
             self._post(fill, "pnl", instrument.settle, realized, PNL)
         else:
             self._post(fill, "trade", instrument.base, quantity, MARKET)
             self._post(fill, "trade", instrument.quote, neg(value), MARKET)
         for fee in fill.fees:
-            self._charge(fill, fee, instrument, (position, own))
+            self._charge(fill, fee, instrument, position)
+        for part in parts:
+            self._book_own(part, instrument, None if fill.forced else value)
         self._refresh(fill, instrument, position)
         if self._emit is not None:
-            self._emit(
-                PositionUpdate(
-                    fill.ts,
-                    fill.strategy_id,
-                    fill.symbol,
-                    position.quantity,
-                    position.cost,
-                    position.realized_pnl,
-                    fill,
+            for part in parts:
+                self._emit(
+                    PositionUpdate(
+                        fill.ts,
+                        part.strategy_id,
+                        fill.symbol,
+                        position.quantity,
+                        position.cost,
+                        position.realized_pnl,
+                        part,
+                    )
                 )
-            )
 
     def deposit(self, amount: DecimalLike, asset: str = "", ts: int = 0) -> None:
         """Put `amount` of `asset` (the account's currency unless told) in; negative takes it out."""
@@ -261,14 +267,32 @@ class PortfolioManager:
         if self._emit is not None:
             self._emit(entry)
 
-    def _charge(self, fill: Fill, fee: Fee, instrument: Instrument, positions: tuple[Position, Position]) -> None:
+    def _charge(self, fill: Fill, fee: Fee, instrument: Instrument, position: Position) -> None:
         """Book a fee in its own coin; one taken in the base coin shrinks what was bought."""
         self._post(fill, "fee", fee.asset, neg(fee.amount), FEES)
-        totals = self._strategy_fees.setdefault(fill.strategy_id, {})
-        totals[fee.asset] = add(totals.get(fee.asset, ZERO), fee.amount)
         if fee.asset == instrument.base and not instrument.kind.is_contract:
-            for position in positions:
-                position.give_up(fee.amount)
+            position.give_up(fee.amount)
+
+    def _book_own(self, fill: Fill, instrument: Instrument, value: Decimal | None) -> None:
+        """Book a fill in its strategy's own position and fees; `value` is its worth, where that is known."""
+        own = self._strategy_position(fill.strategy_id, fill.symbol)
+        own.trade(fill.quantity if fill.side is Side.BUY else neg(fill.quantity), fill.price, value)
+        if not fill.fees:
+            return
+        totals = self._strategy_fees.setdefault(fill.strategy_id, {})
+        for fee in fill.fees:
+            totals[fee.asset] = add(totals.get(fee.asset, ZERO), fee.amount)
+            if fee.asset == instrument.base and not instrument.kind.is_contract:
+                own.give_up(fee.amount)
+
+    def _forced_parts(self, fill: Fill, instrument: Instrument) -> list[Fill]:
+        """A forced fill, split among the strategies that hold what it closes."""
+        held = [
+            (strategy_id, position.quantity)
+            for (strategy_id, symbol), position in self._by_strategy.items()
+            if symbol == fill.symbol
+        ]
+        return parts_of(fill, held, instrument.lot)
 
     def _refresh(self, fill: Fill, instrument: Instrument, position: Position) -> None:
         """Value anew what the fill touched."""

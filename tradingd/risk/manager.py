@@ -10,6 +10,7 @@ from tradingd.domain.events import (
     Bar,
     CancelRequest,
     EventType,
+    MarginCall,
     MarketEvent,
     ModifyRequest,
     OrderRequest,
@@ -68,6 +69,7 @@ class RiskManager:
             EventType.ORDER_UPDATE,
             EventType.POSITION,
             EventType.FAULT,
+            EventType.MARGIN_CALL,
             *_MARKET,
         }
     )
@@ -121,6 +123,7 @@ class RiskManager:
             EventType.ORDER_UPDATE: self.on_order_update,
             EventType.POSITION: self.on_position,
             EventType.FAULT: self.on_fault,
+            EventType.MARGIN_CALL: self.on_margin_call,
             **dict.fromkeys(_MARKET, self.on_market_data),
         }
 
@@ -225,6 +228,12 @@ class RiskManager:
         """A strategy is out of order: its entries end, working ones too; its protective orders stay."""
         self._gate.advance(fault.ts)
         self.halt(HaltScope.STRATEGY, fault.strategy_id, HaltState.REDUCE_ONLY, f"FAULTED: {fault.error}")
+
+    def on_margin_call(self, call: MarginCall) -> None:
+        """A venue has called for margin: nothing may grow any more until an operator resumes."""
+        self._gate.advance(call.ts)
+        what = f"equity {call.equity} {call.currency}, maintenance margin {call.required}"
+        self.halt(HaltScope.ACCOUNT, ACCOUNT_KEY, HaltState.NO_NEW, f"MARGIN_CALL: {call.venue}: {what}")
 
     def market_interest(self) -> Container[str] | None:
         """All symbols where a limit watches or the sizer follows bars, else none but while a halt is in force."""

@@ -30,6 +30,7 @@ from tradingd.domain.events.trading import Fee as Fee
 from tradingd.domain.events.trading import Fill as Fill
 from tradingd.domain.events.trading import HaltChanged as HaltChanged
 from tradingd.domain.events.trading import LedgerEntry as LedgerEntry
+from tradingd.domain.events.trading import MarginCall as MarginCall
 from tradingd.domain.events.trading import ModifyCommand as ModifyCommand
 from tradingd.domain.events.trading import ModifyOrder as ModifyOrder
 from tradingd.domain.events.trading import ModifyRequest as ModifyRequest
@@ -58,6 +59,7 @@ __all__ = [
     "Fill",
     "HaltChanged",
     "LedgerEntry",
+    "MarginCall",
     "MarketEvent",
     "ModifyCommand",
     "ModifyOrder",

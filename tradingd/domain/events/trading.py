@@ -28,6 +28,7 @@ __all__ = [
     "Fill",
     "HaltChanged",
     "LedgerEntry",
+    "MarginCall",
     "ModifyCommand",
     "ModifyOrder",
     "ModifyRequest",
@@ -257,6 +258,8 @@ class TradeReport(Event, frozen=True, gc=False):
     price: Decimal
     fees: tuple[Fee, ...] = ()
     liquidity: Liquidity = Liquidity.TAKER
+    forced: bool = False
+    """Whether the venue traded for us unasked, by an order of its own: a liquidation."""
 
 
 class Fill(Event, frozen=True, gc=False):
@@ -276,6 +279,8 @@ class Fill(Event, frozen=True, gc=False):
     trade_id: str = ""
     venue: str = "SIM"
     liquidity: Liquidity = Liquidity.TAKER
+    forced: bool = False
+    """Whether the venue closed (a part of) our position unasked; it counts for the strategies that held it."""
 
 
 class OrderUpdate(Event, frozen=True, gc=False):
@@ -328,6 +333,20 @@ class LedgerEntry(Event, frozen=True, gc=False):
     debit: str
     credit: str
     strategy_id: str = ""
+
+
+class MarginCall(Event, frozen=True, gc=False):
+    """A venue tells that an account's equity is too low for what it holds; its liquidation may follow at once.
+
+    `required` is the maintenance margin. Both amounts are in `currency`, the settlement currency they count in.
+    """
+
+    type = EventType.MARGIN_CALL
+
+    venue: str
+    currency: str
+    equity: Decimal
+    required: Decimal
 
 
 class StrategyFaulted(Event, frozen=True, gc=False):
