@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.broker.market import BUY, INSTRUMENTS, SELL, Market
@@ -106,6 +106,7 @@ parts = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(parts)
 def test_the_minimum_of_an_order_is_charged_once(fills: list[tuple[Decimal, Decimal]]) -> None:
     """However an order is cut into fills, it pays what it would have paid for all in one, and no fill a rebate."""
@@ -116,6 +117,7 @@ def test_the_minimum_of_an_order_is_charged_once(fills: list[tuple[Decimal, Deci
     assert min(paid) >= 0
 
 
+@settings(deadline=None)
 @given(parts)
 def test_the_maximum_of_an_order_counts_all_its_fills(fills: list[tuple[Decimal, Decimal]]) -> None:
     """The maximum is of the notional of the whole order."""
@@ -194,6 +196,7 @@ def test_volume_is_counted_in_each_currency_by_itself() -> None:
     assert fees == (Fee("BTC", Decimal("0.020")),)  # 10 x 100 / 100 x 0.2 %
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 80), st.integers(0, 1000)), max_size=60))
 def test_trailing_volume_is_the_sum_of_its_days(trades: list[tuple[int, int]]) -> None:
     """At every trade it is the sum of today and the 29 days before, and keeps no more than 30 numbers."""
@@ -313,6 +316,7 @@ def test_more_is_never_cheaper(
     assert 0 <= paid(quantity) <= paid(add(quantity, more))
 
 
+@settings(deadline=None)
 @given(amounts, amounts, st.integers(-100, 100))
 def test_the_sign_of_a_rate_is_the_sign_of_its_fee(quantity: Decimal, price: Decimal, bps: int) -> None:
     """A negative maker rate is a rebate of exactly that share of the notional."""

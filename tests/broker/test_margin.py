@@ -365,6 +365,7 @@ def test_the_floats_never_miss_a_breach(steps: list[Any]) -> None:
         assert equity >= mul(exposure, rules.maintenance)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(Side), st.integers(1, 30)), max_size=12), st.sampled_from([1, 2, 5]))
 def test_an_accepted_fill_leaves_its_initial_margin(orders: list[tuple[Side, int]], leverage: int) -> None:
     """At an unchanged price, no accepted order leads to more than leverage x equity."""

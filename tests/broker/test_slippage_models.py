@@ -6,7 +6,7 @@ from statistics import stdev
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.broker.market import BUY, INSTRUMENTS, SELL, Market
@@ -114,6 +114,7 @@ def test_impact_is_bounded() -> None:
     assert model.slip(taking(SELL, "100", "1000", **known)) == 90
 
 
+@settings(deadline=None)
 @given(st.integers(1, 10**6), st.integers(1, 10**6), st.sampled_from(Side))
 def test_more_quantity_has_no_less_impact(quantity: int, more: int, side: Side) -> None:
     """The price only gets worse with size, and is never better than what the market offers."""

@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tradingd.domain.enums import InstrumentKind, Side
@@ -42,6 +42,7 @@ def test_shares(side: Side, quantity: Any, holdings: dict[str, Any], shares: dic
     assert parts(side, quantity, holdings) == shares
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(st.text("abcdef", min_size=1, max_size=2), st.integers(-500, 500), max_size=6),
     st.integers(1, 2000),
