@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from tradingd.broker.models import SlippageModel
+from tradingd.broker.models import PlainSlippage
 from tradingd.domain.enums import Side
 from tradingd.domain.events import Bar, MarketEvent
 from tradingd.domain.instrument import Instrument
@@ -94,7 +94,7 @@ def _refuse_odd(bars: BarColumns) -> None:
 
 
 def price_columns(
-    bars: BarColumns, instrument: Instrument, slippage: SlippageModel, bps: Decimal, most_digits: int
+    bars: BarColumns, instrument: Instrument, slippage: PlainSlippage, bps: Decimal, most_digits: int
 ) -> PriceColumns:
     """The prices in the coarsest units that tell closes exactly; in `most_digits`, if that takes more.
 
@@ -161,7 +161,7 @@ def _fills(
     opens: "NDArray[np.float64]",
     instrument: Instrument,
     side: Side,
-    slippage: SlippageModel,
+    slippage: PlainSlippage,
     bps: Decimal,
     digits: int,
 ) -> "NDArray[np.int64]":
