@@ -34,6 +34,7 @@ class EventType(IntEnum):
     LEDGER = 20
     FAULT = 21
     HALT = 22
+    PROTECT_REQUEST = 28
 
 
 MARKET_EVENTS = frozenset({EventType.BAR, EventType.QUOTE, EventType.TRADE, EventType.BOOK})
