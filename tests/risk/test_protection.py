@@ -279,6 +279,20 @@ def test_a_rejected_stop_is_tried_again_with_growing_pauses() -> None:
     assert counts == [1, 2, 2, 2, 3]
 
 
+def test_market_events_are_wanted_while_a_try_is_due() -> None:
+    """Time comes with them; otherwise risk has no use for them."""
+    desk = guarded(10)
+    known = [desk.risk.market_interest()]
+    wanted = ["AAPL" in interest for interest in known if interest is not None]
+    desk.update("guard:stop1", REJECTED)
+    wanted += ["AAPL" in interest for interest in known if interest is not None]
+    desk.market(100.0, minute=1)
+    desk.update("guard:stop2")
+    desk.market(100.0, minute=2)
+    wanted += ["AAPL" in interest for interest in known if interest is not None]
+    assert wanted == [False, True, False]
+
+
 def test_a_position_that_cannot_be_protected_is_closed() -> None:
     """After the last try, at market, in the strategy's name; it is told how that came about."""
     desk = guarded(10, tries=2)

@@ -28,6 +28,7 @@ from tradingd.risk.changes import ChangeDesk
 from tradingd.risk.children import ChildDesk
 from tradingd.risk.exposure import ExposureBook, Reservation
 from tradingd.risk.gate import Gate
+from tradingd.risk.guards import NEVER
 from tradingd.risk.halting import Halting
 from tradingd.risk.halts import ACCOUNT_KEY, HaltBoard
 from tradingd.risk.limits.base import Limit, Monitor, Proposal
@@ -260,8 +261,11 @@ class RiskManager:
         self.halt(HaltScope.STRATEGY, fault.strategy_id, HaltState.REDUCE_ONLY, f"FAULTED: {fault.error}")
 
     def market_interest(self) -> Container[str] | None:
-        """All symbols where a limit watches or the sizer follows bars, else none but while a halt is in force."""
-        return None if self._monitors or self._bar_sizer is not None else self.halts
+        """All symbols where a limit watches or the sizer follows bars; else none, but while there is work to do.
+
+        That is while a halt is in force, or a stop that was refused is to be tried again.
+        """
+        return None if self._monitors or self._bar_sizer is not None else _Interest(self._halts, self._protection)
 
     def on_market_data(self, event: MarketEvent) -> None:
         """Let the sizer and the watching limits see the market; do what halts still demand."""
@@ -313,6 +317,19 @@ class RiskManager:
         """Lift a halt, signed by an operator and with a reason."""
         self._halting.resume(scope, key, operator=operator, reason=reason)
         self._protection.keep_all()
+
+
+class _Interest:
+    """The symbols whose market events risk has a use for now: all, or none."""
+
+    __slots__ = ("_halts", "_protection")
+
+    def __init__(self, halts: HaltBoard, protection: Protection) -> None:
+        self._halts = halts.live
+        self._protection = protection
+
+    def __contains__(self, symbol: object) -> bool:
+        return bool(self._halts) or self._protection.due < NEVER
 
 
 def _nowhere(event: object) -> None:
