@@ -101,6 +101,7 @@ def build(settings: Settings) -> Container:
         books.initial_cash, books.currency, instruments=instruments, prices=prices, emit=emit
     )
     sizer = _sizer(settings.risk.sizer, instruments)
+    broker = _broker(settings, emit, clock, instruments, prices)
     risk = RiskManager(
         portfolio=portfolio,
         position_sizer=sizer,
@@ -109,8 +110,9 @@ def build(settings: Settings) -> Container:
         prices=prices,
         emit=emit,
         allow_short=settings.risk.allow_short,
+        venues={broker.venue: broker.capabilities},
     )
-    add("broker", _broker(settings, emit, clock, instruments, prices))
+    add("broker", broker)
     add("execution_engine", ExecutionEngine(emit=emit, clock=clock, ids=_order_ids(settings)))
     add("portfolio_manager", portfolio)
     add("position_sizer", sizer)

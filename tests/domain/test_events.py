@@ -29,6 +29,7 @@ def sample(hint: Any) -> Any:
         return make(hint)
     return {
         Literal["cancel", "market"]: "market",
+        Literal["close", "alarm"]: "alarm",
         int: 1_700_000_000_000_000_001,
         str: "text",
         float: 0.1,

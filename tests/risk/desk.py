@@ -17,10 +17,13 @@ from tradingd.domain.events import (
     OrderRequest,
     OrderUpdate,
     PositionUpdate,
+    ProtectRequest,
 )
 from tradingd.domain.instrument import Instrument
 from tradingd.domain.money import DecimalLike, to_decimal
 from tradingd.domain.prices import PriceBoard
+from tradingd.domain.terms import OrderTerms, Trail
+from tradingd.domain.venue import Venues
 from tradingd.portfolio.manager import PortfolioManager
 from tradingd.risk.limits import Limit
 from tradingd.risk.manager import RiskManager
@@ -42,6 +45,7 @@ class Desk:
         allow_short: bool = True,
         instruments: Sequence[Instrument] | None = None,
         price: float | None = 100.0,
+        venues: Venues | None = None,
     ) -> None:
         self.log = EventLog()
         self.react: Callable[[Event], None] | None = None
@@ -59,6 +63,7 @@ class Desk:
             prices=self.prices,
             emit=self._emit,
             allow_short=allow_short,
+            venues=venues,
         )
         self._intents = 0
         if price is not None:
@@ -112,11 +117,19 @@ class Desk:
         limit: DecimalLike | None = None,
         stop: DecimalLike | None = None,
         minute: float = 0,
+        kind: OrderType | None = None,
+        oco: str = "",
+        parent: str = "",
+        trail: Trail | None = None,
         **fields: Any,
     ) -> str:
         """Request an order; returns why it was denied, "" when it was not."""
         self._intents += 1
-        kind = OrderType.LIMIT if limit is not None else OrderType.STOP if stop is not None else OrderType.MARKET
+        if kind is None:
+            by_price = OrderType.LIMIT if limit is not None else OrderType.STOP
+            kind = OrderType.MARKET if limit is None and stop is None else by_price
+        if oco or parent or trail:
+            fields["terms"] = OrderTerms(oco=oco, parent=parent, trail=trail)
         request = OrderRequest(
             ts=at(minute),
             strategy_id=strategy,
@@ -148,6 +161,15 @@ class Desk:
         self.risk.on_modify_request(ModifyRequest(at(0), strategy, intent, quantity, limit, stop))
         told = [event.reason for event in self.log.events[seen:] if isinstance(event, OrderUpdate)]
         return told[-1] if told else ""
+
+    def protect(self, intent: str = "guard", *, strategy: str = "s", symbol: str = "AAPL", **wanted: Any) -> str:
+        """Ask for protection; returns why it was denied, "" when it was not."""
+        for name in ("stop", "target"):
+            if wanted.get(name) is not None:
+                wanted[name] = to_decimal(wanted[name])
+        seen = len(self.log.events)
+        self.risk.on_protect_request(ProtectRequest(at(0), strategy, intent, symbol, **wanted))
+        return self.denial(intent, self.log.events[seen:])
 
     def cancel(self, intent: str, strategy: str = "s") -> None:
         """Ask for a cancel."""
@@ -253,6 +275,14 @@ class Desk:
             if isinstance(event, OrderUpdate) and event.intent_id == intent and event.status is OrderStatus.DENIED:
                 return event.reason
         return ""
+
+    def told(self, intent: str) -> list[tuple[str, str]]:
+        """Status and the reason's code of what risk itself told of an intent."""
+        return [
+            (update.status.value, code(update.reason))
+            for update in self.log.of(OrderUpdate)
+            if update.intent_id == intent
+        ]
 
     def outstanding(self, intent: str) -> Decimal:
         """What an order still counts."""

@@ -44,12 +44,18 @@ def test_an_order_is_passed_on_as_it_was_asked_for() -> None:
         quantity=Decimal("2.5"),
         time_in_force=TimeInForce.IOC,
         tag="grid",
-        terms=OrderTerms(oco="exits"),
     )
     desk.risk.on_order_request(asked)
     passed = desk.orders[0]
-    for name in ("intent_id", "side", "quantity", "order_type", "limit_price", "time_in_force", "tag", "terms"):
+    for name in ("intent_id", "side", "quantity", "order_type", "limit_price", "time_in_force", "tag"):
         assert getattr(passed, name) == getattr(asked, name)
+
+
+def test_a_groups_name_becomes_its_strategys() -> None:
+    """A venue knows of no strategies: two of them may use one name, and share nothing."""
+    desk = Desk()
+    desk.risk.on_order_request(request(quantity=Decimal(2), terms=OrderTerms(oco="exits", post_only=False)))
+    assert desk.orders[0].terms == OrderTerms(oco="s/exits")
 
 
 @pytest.mark.parametrize("quantity", [0, -1, Decimal("NaN"), Decimal("Infinity"), 1.5, 1])

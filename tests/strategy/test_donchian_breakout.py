@@ -52,9 +52,9 @@ def protected(quantity: str = "3", **params: object) -> tuple[Harness, OrderRequ
 
 
 def test_it_enters_on_a_close_above_the_channel_of_the_bars_before() -> None:
-    """The signal carries a stop two ATRs below the close."""
+    """At market; the signal asks risk for no stop, since the strategy keeps one itself."""
     signal = only_signal(break_up(breakout()), LONG)
-    assert (signal.price, signal.stop, signal.limit) == (105.0, 97.0, None)
+    assert (signal.price, signal.stop, signal.limit) == (105.0, None, None)
 
 
 def test_a_close_at_the_channel_is_no_breakout() -> None:
@@ -115,7 +115,6 @@ def test_it_shorts_the_mirror_image() -> None:
     """Below the channel: SHORT, a buy stop above, trailed down, exit above the exit channel."""
     run = breakout(long_only=False)
     signal = only_signal(run.bar(95.0, 100.0, 94.0), SHORT)
-    assert signal.stop == 103.0
     stop = only(run.fill(signal.intent_id, Side.SELL, "2", "95"))
     assert (stop.side, stop.quantity, stop.stop_price) == (Side.BUY, Decimal(2), Decimal("103.0"))
     run.accept(stop)
@@ -155,8 +154,8 @@ def test_a_stop_price_is_put_on_the_tick() -> None:
 
 def test_a_stop_is_never_at_or_below_zero() -> None:
     """When the distance exceeds the price the stop is one tick."""
-    run = breakout(atr_stop=90)
-    assert only_signal(break_up(run), LONG).stop == 0.01
+    _, stop = filled(atr_stop=90)
+    assert stop.stop_price == Decimal("0.01")
 
 
 def test_a_change_on_its_way_is_not_hurried_within_the_bar() -> None:

@@ -52,6 +52,7 @@ daily_loss_percent = 0.5
     "margin, short, leverage": """
 [broker]
 account = "margin"
+maintenance_margin_percent = 0
 leverage = 3
 taker_fee_percent = 0.04
 slippage_bps = 2
@@ -71,6 +72,7 @@ stale_after_s = 60
     "margin, short, full": """
 [broker]
 account = "margin"
+maintenance_margin_percent = 0
 taker_fee_percent = 0.5
 slippage_bps = 0
 [risk]
@@ -97,6 +99,7 @@ max_position_quantity = 2.5
     "margin, short, daily loss": """
 [broker]
 account = "margin"
+maintenance_margin_percent = 0
 taker_fee_percent = 0.1
 [risk]
 allow_short = true
@@ -111,6 +114,7 @@ on_drawdown = "flatten"
     "reversals of what has outgrown a limit": """
 [broker]
 account = "margin"
+maintenance_margin_percent = 0
 leverage = 5
 taker_fee_percent = 0.02
 [risk]
@@ -126,6 +130,7 @@ max_leverage = 0.094
     "drawdown halts": """
 [broker]
 account = "margin"
+maintenance_margin_percent = 0
 taker_fee_percent = -0.01
 maker_fee_percent = -0.01
 [risk]

@@ -123,3 +123,10 @@ def test_shares_with_too_many_digits_are_refused(tmp_path: Path) -> None:
     percent = Decimal("33.33333333333333333333")
     account = f"[risk.limits]\nmax_gross_exposure_percent = {percent}"
     assert "round them" in refusal(settings_for(tmp_path, tmp_path / "bars.parquet", account))
+
+
+def test_a_margin_account_that_can_be_liquidated_is_refused(tmp_path: Path) -> None:
+    """The kernel liquidates nothing, so it must be turned off by name."""
+    margin = '[broker]\naccount = "margin"\nleverage = 3\n'
+    assert "liquidation" in refused(configured(tmp_path, margin))
+    assert not refused(configured(tmp_path, f"{margin}maintenance_margin_percent = 0\n"))

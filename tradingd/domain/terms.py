@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-__all__ = ["PLAIN", "AlgoSpec", "OrderTerms", "Requote", "Trail"]
+__all__ = ["PLAIN", "PROTECTION", "AlgoSpec", "OrderTerms", "Requote", "Trail"]
 
 
 class Trail(msgspec.Struct, frozen=True, gc=False):
@@ -64,3 +64,6 @@ class OrderTerms(msgspec.Struct, frozen=True, kw_only=True):
 
 PLAIN = OrderTerms()
 """The terms of an order that has none."""
+
+PROTECTION = "protect"
+"""The OCO group of the protective orders that risk keeps for a strategy's position in a symbol."""

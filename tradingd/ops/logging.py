@@ -371,6 +371,7 @@ _EVENTS: Final[Mapping[EventType, tuple[str, int, tuple[str, ...]]]] = {
     EventType.SIGNAL: ("signal", logging.DEBUG, (*_WHO, "direction", "price", "limit", "stop", "target", "tag")),
     EventType.ORDER_REQUEST: ("order_request", logging.DEBUG, (*_WHO, *_ORDER, "tag")),
     EventType.CANCEL_REQUEST: ("cancel_request", logging.DEBUG, ("intent_id", "strategy_id")),
+    EventType.PROTECT_REQUEST: ("protect_request", logging.DEBUG, (*_WHO, "stop", "target", "then")),
     EventType.ORDER: ("order_approved", logging.DEBUG, (*_WHO, "venue", *_ORDER)),
     EventType.ORDER_UPDATE: (
         "order_update",

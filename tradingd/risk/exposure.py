@@ -2,14 +2,17 @@
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from tradingd.domain.enums import Side
+from tradingd.domain.enums import OrderType, Side
 from tradingd.domain.instrument import Instrument
 from tradingd.domain.money import ZERO, add, magnitude, neg, sub, worth
 from tradingd.domain.ports import InstrumentLookup, PortfolioView
 from tradingd.domain.prices import PriceBoard
-from tradingd.risk.reservations import Reservation, ReservationBook
+from tradingd.domain.terms import OrderTerms
+from tradingd.domain.venue import EVERYTHING, VenueCapabilities, Venues
+from tradingd.risk.reservation import Group, Reservation
+from tradingd.risk.reservations import ReservationBook
 
 __all__ = ["Claim", "ExposureBook", "Reservation"]
 
@@ -33,52 +36,117 @@ class Claim(Protocol):
     def price(self) -> Decimal:
         """What it counts at where the market makes less of it."""
 
+    @property
+    def unbooked(self) -> Decimal:
+        """The part of `outstanding` that has filled for certain."""
+
+    @property
+    def shares(self) -> Group | None:
+        """The group with whose other legs it counts as one order; None when it counts by itself."""
+
+
+class _Part(NamedTuple):
+    """As much of a claim as quantities need, and nothing else."""
+
+    outstanding: Decimal
+    unbooked: Decimal
+    shares: Group | None
+
+
+class _Quantities(Protocol):
+    """A claim, or as much of it as quantities need."""
+
+    @property
+    def outstanding(self) -> Decimal: ...
+    @property
+    def unbooked(self) -> Decimal: ...
+    @property
+    def shares(self) -> Group | None: ...
+
 
 class ExposureBook(ReservationBook):
     """Reservations, and the exposures they could lead to.
 
-    The portfolio tells positions; this book adds what working orders could still do to them. Orders count at the
-    latest price or at their own, whichever makes more of them; before the first price at their own. Amounts are
-    in the account's currency. Per-symbol figures are cached under everything they derive from, so that a stale
-    one cannot be read.
+    The portfolio tells positions; this book adds what working orders could still do to them. Orders count at
+    the latest price or at their own, whichever makes more of them; before the first price at their own. Amounts
+    are in the account's currency. Of the legs of one OCO group that the venue keeps, what has filled counts,
+    and of the rest the largest leg alone: its fills are taken from the others. Per-symbol figures are cached
+    under everything they derive from, so that a stale one cannot be read.
     """
 
     def __init__(
-        self, portfolio: PortfolioView, prices: PriceBoard, instruments: InstrumentLookup | None = None
+        self,
+        portfolio: PortfolioView,
+        prices: PriceBoard,
+        instruments: InstrumentLookup | None = None,
+        venues: Venues | None = None,
     ) -> None:
         super().__init__(instruments, portfolio.currency)
+        self._venues: Venues = venues or {}
         self._portfolio = portfolio
         self._prices = prices
         self._cache: dict[str, tuple[tuple[object, ...], tuple[Decimal, Decimal]]] = {}
+
+    def capabilities(self, instrument: Instrument) -> VenueCapabilities:
+        """What the instrument's venue can do of itself."""
+        return self._venues.get(instrument.venue, EVERYTHING)
+
+    def pairs(self, instrument: Instrument, order_type: OrderType) -> bool:
+        """Whether the venue itself keeps an order of this type in an OCO group.
+
+        It cannot where execution does anything for the order: waits for its trigger, or replaces it to change it.
+        """
+        venue = self.capabilities(instrument)
+        return venue.oco and venue.modify and order_type in venue.order_types
+
+    def group(
+        self, strategy_id: str, instrument: Instrument, order_type: OrderType, terms: OrderTerms
+    ) -> Group | None:
+        """The group that an order shares with; None where it has none, or the venue does not keep it."""
+        worked = terms.algo is not None or terms.requote is not None
+        if not terms.oco or worked or not self.pairs(instrument, order_type):
+            return None
+        return strategy_id, terms.oco
 
     # --- quantities ------------------------------------------------------------------------------------------
 
     def pending(self, symbol: str, side: Side, strategy_id: str | None = None) -> Decimal:
         """The quantity that working orders of `side` may still fill."""
-        total = ZERO
-        for reservation in self.working(symbol, strategy_id):
-            if reservation.side is side:
-                total = add(total, reservation.outstanding)
-        return total
+        return _worst_case(self._of(symbol, side, strategy_id))
 
-    def bounds(self, symbol: str, strategy_id: str | None = None) -> tuple[Decimal, Decimal]:
-        """The lowest and highest position that any subset of fills of the working orders could lead to."""
+    def bounds(
+        self, symbol: str, strategy_id: str | None = None, claim: Claim | None = None
+    ) -> tuple[Decimal, Decimal]:
+        """The lowest and highest position that any fills could lead to, of the working orders and of one more."""
         if strategy_id is None:
             held = self._portfolio.get_position(symbol).quantity
         else:
             held = self._portfolio.get_strategy_position(strategy_id, symbol).quantity
-        low = sub(held, self.pending(symbol, Side.SELL, strategy_id))
-        return low, add(held, self.pending(symbol, Side.BUY, strategy_id))
+        if symbol not in self._by_symbol:  # mostly nothing works, or one order
+            if claim is None:
+                return held, held
+            if claim.side is Side.BUY:
+                return held, add(held, claim.outstanding)
+            return sub(held, claim.outstanding), held
+        sells, buys = self._of(symbol, Side.SELL, strategy_id), self._of(symbol, Side.BUY, strategy_id)
+        if claim is not None:
+            (buys if claim.side is Side.BUY else sells).append(claim)
+        return sub(held, _worst_case(sells)), add(held, _worst_case(buys))
 
-    def reduces(self, symbol: str, side: Side, quantity: Decimal) -> bool:
+    def reduces(
+        self, symbol: str, side: Side, quantity: Decimal, shares: Group | None = None, unbooked: Decimal = ZERO
+    ) -> bool:
         """Whether an order could only shrink the account's position, whichever subset of orders fills.
 
-        It must not exceed what is held less all that working orders of its side could take away.
+        With it, all that the working orders of its side could take away must not exceed what is held.
         """
         held = self._portfolio.get_position(symbol).quantity
         if not held or (held > 0) == (side is Side.BUY):
             return False
-        return quantity <= sub(magnitude(held), self.pending(symbol, side))
+        if symbol not in self._by_symbol:
+            return quantity <= magnitude(held)
+        orders: list[_Quantities] = [*self._of(symbol, side), _Part(quantity, unbooked, shares)]
+        return _worst_case(orders) <= magnitude(held)
 
     # --- money -----------------------------------------------------------------------------------------------
 
@@ -118,12 +186,14 @@ class ExposureBook(ReservationBook):
 
     def notional_with(self, claim: Claim, strategy_id: str | None = None) -> Decimal:
         """The worst notional that a symbol could have on the side of one more order, with that order."""
-        low, high = self.bounds(claim.symbol, strategy_id)
+        low, high = self.bounds(claim.symbol, strategy_id, claim)
         far = high if claim.side is Side.BUY else neg(low)
         orders = [*self._of(claim.symbol, claim.side, strategy_id), claim]
-        return self._worst(claim.symbol, add(far, claim.outstanding), orders)
+        return self._worst(claim.symbol, far, orders)
 
     def _of(self, symbol: str, side: Side, strategy_id: str | None = None) -> list[Claim]:
+        if symbol not in self._by_symbol:
+            return []
         return [order for order in self.working(symbol, strategy_id) if order.side is side]
 
     def _worst(self, symbol: str, reach: Decimal, orders: Sequence[Claim]) -> Decimal:
@@ -190,3 +260,20 @@ class ExposureBook(ReservationBook):
                 worst = max(worst, self.notional_with(claim, strategy_id))
             total = add(total, worst)
         return total
+
+
+def _worst_case(orders: Sequence[_Quantities]) -> Decimal:
+    """What orders of one side could fill at worst; legs of one group share."""
+    total = ZERO
+    groups: dict[Group, Decimal] | None = None
+    for order in orders:
+        group = order.shares
+        if group is None:
+            total = add(total, order.outstanding)
+            continue
+        total = add(total, order.unbooked)
+        groups = {} if groups is None else groups
+        groups[group] = max(groups.get(group, ZERO), sub(order.outstanding, order.unbooked))
+    for largest in groups.values() if groups is not None else ():
+        total = add(total, largest)
+    return total

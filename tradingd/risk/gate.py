@@ -4,12 +4,23 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from tradingd.domain.enums import HaltState, OrderStatus, Side, TimeInForce
-from tradingd.domain.events import ApprovedOrder, CancelCommand, Event, OrderRequest, OrderUpdate, Signal
+from tradingd.domain.events import (
+    ApprovedOrder,
+    CancelCommand,
+    Event,
+    OrderRequest,
+    OrderUpdate,
+    ProtectRequest,
+    Signal,
+)
 from tradingd.domain.instrument import Instrument
 from tradingd.domain.money import ZERO
 from tradingd.domain.ports import Emit, InstrumentLookup, PortfolioView
 from tradingd.domain.prices import PriceBoard
+from tradingd.domain.venue import Venues
 from tradingd.errors import AccountingError, MoneyError
 from tradingd.risk.exposure import ExposureBook, Reservation
 from tradingd.risk.halts import HaltBoard
@@ -33,10 +44,11 @@ class Gate:
         instruments: InstrumentLookup | None,
         prices: PriceBoard,
         emit: Emit,
+        venues: Venues | None = None,
     ) -> None:
         self.portfolio = portfolio
         self.halts = HaltBoard()
-        self.book = ExposureBook(portfolio, prices, instruments)
+        self.book = ExposureBook(portfolio, prices, instruments, venues)
         self.context = RiskContext(portfolio, self.book, prices)
         self._limits = tuple(limits)
         self._counting: list[Any] = [limit for limit in limits if hasattr(limit, "passed")]
@@ -74,6 +86,15 @@ class Gate:
         except (AccountingError, MoneyError) as error:
             return Denied("UNPRICED", str(error))
         return None
+
+    def judge_requested(self, proposal: Proposal) -> Denied | None:
+        """As `judge`; the refusal of a leg of an OCO group that its venue does not keep says so."""
+        denied = self.judge(proposal)
+        if denied is None or not proposal.terms.oco or proposal.group is not None:
+            return denied
+        venue = proposal.instrument.venue
+        lacks = f"venue {venue} keeps no OCO group of {proposal.order_type} orders, so each of them counts in full"
+        return Denied(denied.code, f"{denied.detail} ({lacks})")
 
     def halted(self, strategy_id: str, symbol: str, *, shrinks: bool) -> Denied | None:
         """The halt that stands against an order, or None; what only shrinks a position passes the mild ones."""
@@ -114,10 +135,36 @@ class Gate:
             reduces=reduces,
         )
 
+    def requested(self, request: OrderRequest) -> Proposal:
+        """An explicit order as the limits see it."""
+        book, symbol, terms = self.book, request.symbol, request.terms
+        instrument = book.instrument(symbol)
+        group = book.group(request.strategy_id, instrument, request.order_type, terms) if terms.oco else None
+        return Proposal(
+            ts=self.now,
+            strategy_id=request.strategy_id,
+            intent_id=request.intent_id,
+            instrument=instrument,
+            side=request.side,
+            quantity=request.quantity,
+            order_type=request.order_type,
+            reference=book.price(symbol),
+            limit_price=request.limit_price,
+            stop_price=request.stop_price,
+            reduce_only=request.reduce_only,
+            reduces=book.reduces(symbol, request.side, request.quantity, group if request.reduce_only else None),
+            terms=terms,
+            group=group,
+        )
+
     def _alone(self, strategy_id: str, symbol: str) -> bool:
         """Whether the account's position is this strategy's, with no order of anybody working."""
         own = self.portfolio.get_strategy_position(strategy_id, symbol).quantity
         return own == self.portfolio.get_position(symbol).quantity and not self.book.working(symbol)
+
+    def is_settled(self, symbol: str) -> bool:
+        """Whether a refusal to reduce is final: nothing under way counts more than it will turn out to take."""
+        return self.book.is_settled(symbol, self.portfolio.get_position(symbol).quantity)
 
     # --- passing on ------------------------------------------------------------------------------------------
 
@@ -125,6 +172,9 @@ class Gate:
         """Reserve, count, and hand over to execution."""
         for limit in self._counting:
             limit.passed(proposal)
+        terms = proposal.terms
+        if terms.oco:  # a group is one strategy's: the name says so, as a venue knows of no strategies
+            terms = msgspec.structs.replace(terms, oco=f"{proposal.strategy_id}/{terms.oco}")
         self.book.reserve(
             Reservation(
                 intent_id=proposal.intent_id,
@@ -137,6 +187,7 @@ class Gate:
                 limit_price=proposal.limit_price,
                 stop_price=proposal.stop_price,
                 reduce_only=proposal.reduce_only,
+                group=proposal.group,
             )
         )
         self._emit(
@@ -154,7 +205,7 @@ class Gate:
                 time_in_force,
                 proposal.reduce_only,
                 tag,
-                proposal.terms,
+                terms,
             )
         )
 
@@ -174,8 +225,8 @@ class Gate:
 
     # --- telling why not -------------------------------------------------------------------------------------
 
-    def deny_signal(self, signal: Signal, denied: Denied) -> None:
-        """Tell a strategy that its signal leads to no order."""
+    def deny_signal(self, signal: Signal | ProtectRequest, denied: Denied) -> None:
+        """Tell a strategy that its signal, or its wish for protection, leads to no order."""
         self._tell_denied(signal.strategy_id, signal.intent_id, signal.symbol, None, ZERO, denied)
 
     def deny(self, order: OrderRequest | Proposal, denied: Denied) -> None:

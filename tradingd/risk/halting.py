@@ -6,11 +6,12 @@ from typing import NamedTuple
 
 from tradingd.domain.enums import HaltScope, HaltState, Side, TimeInForce
 from tradingd.domain.events import HaltChanged
-from tradingd.domain.money import magnitude, sub
+from tradingd.domain.money import ZERO, magnitude, sub
 from tradingd.risk.exposure import Reservation
 from tradingd.risk.gate import RETRY_NS, Gate
 from tradingd.risk.halts import Halt
 from tradingd.risk.limits.base import Denied
+from tradingd.risk.reservation import Group
 from tradingd.risk.signals import SignalDesk
 from tradingd.risk.targets import SignalSizing
 
@@ -91,9 +92,15 @@ class Halting:
         held = self._gate.portfolio.get_position(symbol).quantity
         room, closing = magnitude(held), Side.SELL if held > 0 else Side.BUY
         growing = set()
+        shared: dict[Group, Decimal] = {}
         for order in sorted(self._book.working(symbol), key=lambda order: not order.reduce_only):
-            if order.side is closing and order.outstanding <= room:
-                room = sub(room, order.outstanding)
+            takes, still_open = order.outstanding, sub(order.outstanding, order.unbooked)
+            if order.shares is not None:  # of its group only the largest leg takes away
+                takes = sub(takes, min(still_open, shared.get(order.shares, ZERO)))
+            if order.side is closing and takes <= room:
+                room = sub(room, takes)
+                if order.shares is not None:
+                    shared[order.shares] = max(still_open, shared.get(order.shares, ZERO))
             else:
                 growing.add(order.intent_id)
         return growing

@@ -1,5 +1,6 @@
 """Halts: how far trading is stopped, for whom, and why. Raised by anything, lowered only by a resume."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from tradingd.domain.enums import HaltScope, HaltState
@@ -32,9 +33,10 @@ class HaltBoard:
     def __bool__(self) -> bool:
         return bool(self._halts)
 
-    def __contains__(self, symbol: object) -> bool:
-        """Whether market events of `symbol` may lead to what a halt demands: all may, while one is in force."""
-        return bool(self._halts)
+    @property
+    def live(self) -> Mapping[tuple[HaltScope, str], Halt]:
+        """The halts by scope and key, as they come and go."""
+        return self._halts
 
     @property
     def in_force(self) -> tuple[Halt, ...]:

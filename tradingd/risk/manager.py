@@ -16,18 +16,24 @@ from tradingd.domain.events import (
     OrderRequest,
     OrderUpdate,
     PositionUpdate,
+    ProtectRequest,
     Signal,
     StrategyFaulted,
 )
 from tradingd.domain.money import ZERO, DecimalLike, PriceLike, to_decimal, to_price
 from tradingd.domain.ports import Emit, InstrumentLookup, PortfolioView, Stage
 from tradingd.domain.prices import PriceBoard
+from tradingd.domain.venue import Venues
 from tradingd.errors import AccountingError, MoneyError
+from tradingd.risk.changes import ChangeDesk
+from tradingd.risk.children import ChildDesk
 from tradingd.risk.exposure import ExposureBook, Reservation
 from tradingd.risk.gate import Gate
+from tradingd.risk.guards import NEVER
 from tradingd.risk.halting import Halting
 from tradingd.risk.halts import ACCOUNT_KEY, HaltBoard
 from tradingd.risk.limits.base import Limit, Monitor, Proposal
+from tradingd.risk.protection import Protection
 from tradingd.risk.requests import RequestDesk
 from tradingd.risk.signals import SignalDesk
 from tradingd.risk.sizing import PositionSizer
@@ -55,8 +61,11 @@ class RiskManager:
     Works alone: `RiskManager(portfolio=..., position_sizer=..., risk_limits=[...])` with
     `calculate_order_details` and `evaluate_trade`.
 
-    Inside, one `Gate` judges and approves; `SignalDesk` and `RequestDesk` bring it what strategies ask for, and
+    Inside, one `Gate` judges and approves; `SignalDesk` and `RequestDesk` bring it what strategies ask for,
+    `ChildDesk` the orders that wait for others' fills, and `Protection` the stops it keeps for strategies;
     `Halting` does what halts demand. This class takes the events and keeps the order in which they count.
+
+    `venues` tells what the venues can do of themselves; everything unless told.
     """
 
     stage: ClassVar[Stage] = Stage.RISK
@@ -66,6 +75,7 @@ class RiskManager:
             EventType.ORDER_REQUEST,
             EventType.CANCEL_REQUEST,
             EventType.MODIFY_REQUEST,
+            EventType.PROTECT_REQUEST,
             EventType.ORDER_UPDATE,
             EventType.POSITION,
             EventType.FAULT,
@@ -84,6 +94,7 @@ class RiskManager:
         prices: PriceBoard | None = None,
         emit: Emit | None = None,
         allow_short: bool = True,
+        venues: Venues | None = None,
     ) -> None:
         self.portfolio = portfolio
         self.limits = tuple(risk_limits)
@@ -93,12 +104,17 @@ class RiskManager:
             instruments=instruments,
             prices=prices if prices is not None else PriceBoard(),
             emit=emit or _nowhere,
+            venues=venues,
         )
         self._sizing = SignalSizing(position_sizer, portfolio, allow_short=allow_short)
         self._context = self._gate.context
         self._halts = self._gate.halts
-        self._signals = SignalDesk(self._gate, self._sizing)
-        self._requests = RequestDesk(self._gate)
+        plans: dict[tuple[str, str], Signal] = {}
+        changes = ChangeDesk(self._gate)
+        self._children = ChildDesk(self._gate, changes)
+        self._protection = Protection(self._gate, changes, plans, close=self._close, halt=self.halt)
+        self._signals = SignalDesk(self._gate, self._sizing, plans, self._children, self._protection)
+        self._requests = RequestDesk(self._gate, changes, self._children, plans)
         self._halting = Halting(self._gate, self._sizing, self._signals)
         self._monitors = [cast("Monitor", limit) for limit in risk_limits if hasattr(limit, "watch")]
         self._bar_sizer: Any = position_sizer if getattr(position_sizer, "wants_bars", False) else None
@@ -120,6 +136,7 @@ class RiskManager:
             EventType.ORDER_REQUEST: self.on_order_request,
             EventType.CANCEL_REQUEST: self.on_cancel_request,
             EventType.MODIFY_REQUEST: self.on_modify_request,
+            EventType.PROTECT_REQUEST: self.on_protect_request,
             EventType.ORDER_UPDATE: self.on_order_update,
             EventType.POSITION: self.on_position,
             EventType.FAULT: self.on_fault,
@@ -195,6 +212,8 @@ class RiskManager:
     def on_cancel_request(self, request: CancelRequest) -> None:
         """Pass a cancel on; it releases nothing. One that comes after the order's end has nothing to do."""
         self._gate.advance(request.ts)
+        if self._children.on_cancel_request(request) or self._protection.on_cancel_request(request):
+            return
         reservation = self.book.get(request.intent_id)
         if reservation is None:
             self._signals.on_cancel_request(request)
@@ -205,6 +224,11 @@ class RiskManager:
         """Check what an order would become and pass the change on, or tell why it stays as it is."""
         self._gate.advance(request.ts)
         self._requests.on_modify_request(request)
+
+    def on_protect_request(self, request: ProtectRequest) -> None:
+        """Keep a protective stop as large as what the strategy holds, from now on, or no longer."""
+        self._gate.advance(request.ts)
+        self._protection.on_request(request)
 
     # --- what happens to orders ----------------------------------------------------------------------------
 
@@ -217,12 +241,22 @@ class RiskManager:
             self.halt(HaltScope.INSTRUMENT, update.symbol, HaltState.NO_NEW, over)
         elif update.symbol and update.reason.startswith("CONTRADICTION"):
             self.halt(HaltScope.INSTRUMENT, update.symbol, HaltState.NO_NEW, update.reason)
+        if update.order_id and not update.reason.startswith("MODIFY_DENIED"):
+            if self._children.active:
+                self._children.on_order_update(update)
+            if self._protection.active and released is None:
+                self._protection.on_order_update(update)
         self._after(released)
 
     def on_position(self, update: PositionUpdate) -> None:
         """A fill has been booked: its part of the reservation has become position."""
         self._gate.advance(update.ts)
-        self._after(self.book.on_position(update))
+        released = self.book.on_position(update)
+        if self._children.active:
+            self._children.on_booked(update.fill.intent_id, update.symbol)
+        self._after(released)
+        if self._protection.active:
+            self._protection.keep(update.strategy_id, update.symbol)
 
     def on_fault(self, fault: StrategyFaulted) -> None:
         """A strategy is out of order: its entries end, working ones too; its protective orders stay."""
@@ -236,8 +270,11 @@ class RiskManager:
         self.halt(HaltScope.ACCOUNT, ACCOUNT_KEY, HaltState.NO_NEW, f"MARGIN_CALL: {call.venue}: {what}")
 
     def market_interest(self) -> Container[str] | None:
-        """All symbols where a limit watches or the sizer follows bars, else none but while a halt is in force."""
-        return None if self._monitors or self._bar_sizer is not None else self.halts
+        """All symbols where a limit watches or the sizer follows bars; else none, but while there is work to do.
+
+        That is while a halt is in force, or a stop that was refused is to be tried again.
+        """
+        return None if self._monitors or self._bar_sizer is not None else _Interest(self._halts, self._protection)
 
     def on_market_data(self, event: MarketEvent) -> None:
         """Let the sizer and the watching limits see the market; do what halts still demand."""
@@ -255,24 +292,53 @@ class RiskManager:
                 self.halt(HaltScope.ACCOUNT, ACCOUNT_KEY, demand.state, demand.reason)
         if self._halts:
             self._halting.enforce()
+        if event.ts >= self._protection.due:
+            self._protection.retry()
 
     def _after(self, released: Reservation | None) -> None:
         """An order is over: go on with what waited for it."""
-        if released is None or self.book.working(released.symbol, released.strategy_id):
+        if released is None:
             return
-        self._signals.on_cleared(released.strategy_id, released.symbol)
-        if self._halts:
-            self._halting.flatten()
+        if self._children.active:
+            self._children.on_parent(released.intent_id)
+        if self._protection.active:
+            self._protection.on_over(released)
+        if not self.book.working(released.symbol, released.strategy_id):
+            self._signals.on_cleared(released.strategy_id, released.symbol)
+            if self._halts:
+                self._halting.flatten()
+        if self._protection.active:
+            self._protection.keep(released.strategy_id, released.symbol)
+
+    def _close(self, signal: Signal) -> None:
+        """Close a position that cannot be protected."""
+        self._signals.on_signal(signal)
 
     # --- halts ---------------------------------------------------------------------------------------------
 
     def halt(self, scope: HaltScope, key: str, state: HaltState, reason: str) -> None:
         """Raise a halt and do at once what it demands; a lower state than the present changes nothing."""
         self._halting.halt(scope, key, state, reason)
+        if self._children.active:
+            self._children.on_halt()
 
     def resume(self, scope: HaltScope, key: str, *, operator: str, reason: str) -> None:
         """Lift a halt, signed by an operator and with a reason."""
         self._halting.resume(scope, key, operator=operator, reason=reason)
+        self._protection.keep_all()
+
+
+class _Interest:
+    """The symbols whose market events risk has a use for now: all, or none."""
+
+    __slots__ = ("_halts", "_protection")
+
+    def __init__(self, halts: HaltBoard, protection: Protection) -> None:
+        self._halts = halts.live
+        self._protection = protection
+
+    def __contains__(self, symbol: object) -> bool:
+        return bool(self._halts) or self._protection.due < NEVER
 
 
 def _nowhere(event: object) -> None:

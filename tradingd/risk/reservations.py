@@ -7,6 +7,13 @@ a fill and its booking a quantity may thus be counted twice, never not at all.
 A change counts at the greater of the old and the new quantity until the venue has answered all that was asked of
 the order; answers may come in any order and more than once. An order that was thought over and shows signs of
 life (a late fill, an order that was thought refused) is counted again, less what of it has been booked.
+
+The legs of a group that the venue itself keeps (one cancels the other) share: what fills of one is taken from the
+others. A leg counts less by what others filled since the venue confirmed it as it is; what they filled before is
+not taken from it, and what they filled while it was being changed may or may not be, so it is not believed to be.
+For the same reason a leg that is on its way to the venue, or whose quantity is being changed, shares with none:
+these may fill before it gets there, and it would still be there in full. Only reduce-only legs share from the
+first moment: what they exceed the position by then, the venue itself does not fill.
 """
 
 from collections.abc import Iterator
@@ -14,147 +21,31 @@ from contextlib import contextmanager
 from decimal import Decimal
 from typing import NamedTuple
 
-from tradingd.domain.enums import OrderStatus, OrderType, Side
 from tradingd.domain.events import OrderUpdate, PositionUpdate
 from tradingd.domain.instrument import Instrument
-from tradingd.domain.money import ONE, ZERO, add, sub
+from tradingd.domain.money import ZERO, add, sub
 from tradingd.domain.ports import InstrumentLookup
+from tradingd.risk.reservation import Change, Reservation
 
-__all__ = ["Change", "Reservation", "ReservationBook"]
+__all__ = ["Outcome", "ReservationBook"]
+
 
 _RELEASED_KEPT = 10_000
 """How many orders that are over are remembered, for late fills and for intents that come twice."""
 
 
-class Change(NamedTuple):
-    """What was asked to be changed of an order; None leaves a field as it is."""
+class Outcome(NamedTuple):
+    """How far an order has come, one that works or one that is over and still remembered."""
 
-    quantity: Decimal | None
-    limit_price: Decimal | None
-    stop_price: Decimal | None
-
-    def granted(self, update: OrderUpdate) -> bool:
-        """Whether the order has become what was asked for."""
-        now = (update.quantity, update.limit_price, update.stop_price)
-        return all(wanted is None or wanted == got for wanted, got in zip(self, now, strict=True))
+    strategy_id: str
+    symbol: str
+    quantity: Decimal
+    booked: Decimal
+    over: bool
 
 
-class Reservation:
-    """One approved order's claim; `outstanding` is what it may still add to the position."""
-
-    __slots__ = (
-        "asked",
-        "booked",
-        "canceled_at",
-        "canceling",
-        "closed",
-        "filled",
-        "instrument",
-        "intent_id",
-        "latest",
-        "limit_price",
-        "order_type",
-        "price",
-        "quantity",
-        "reduce_only",
-        "refused",
-        "side",
-        "stop_price",
-        "strategy_id",
-        "symbol",
-    )
-
-    def __init__(
-        self,
-        *,
-        intent_id: str,
-        strategy_id: str,
-        instrument: Instrument,
-        side: Side,
-        quantity: Decimal,
-        price: Decimal,
-        order_type: OrderType,
-        limit_price: Decimal | None = None,
-        stop_price: Decimal | None = None,
-        reduce_only: bool = False,
-    ) -> None:
-        self.intent_id = intent_id
-        self.strategy_id = strategy_id
-        self.symbol = instrument.symbol
-        self.instrument = instrument
-        self.side = side
-        self.quantity = quantity
-        """The greatest quantity that the order has, or may have been changed to."""
-        self.price = price
-        """What exposure counts it at where the market makes less of it; 0 when nothing is known."""
-        self.order_type = order_type
-        self.limit_price = limit_price
-        self.stop_price = stop_price
-        self.reduce_only = reduce_only
-        self.filled = ZERO
-        self.booked = ZERO
-        self.closed = False
-        self.latest: OrderUpdate | None = None
-        """What execution last told of the order."""
-        self.asked: list[Change] = []
-        """The changes that the venue has not granted yet."""
-        self.refused = 0
-        """How many of these it refused."""
-        self.canceling = False
-        self.canceled_at: int | None = None
-
-    @property
-    def outstanding(self) -> Decimal:
-        """What may still be added to the booked position by this order."""
-        until = self.filled if self.closed else max(self.quantity, self.filled)
-        return max(ZERO, sub(until, self.booked))
-
-    @property
-    def limit_prices(self) -> list[Decimal]:
-        """The limit prices that the order may have at the venue; none for one that does not rest in the book."""
-        known = [self.limit_price, *(change.limit_price for change in self.asked)]
-        return [price for price in known if price is not None]
-
-    def ask(self, change: Change) -> None:
-        """Count the change that is asked for, until the venue has answered, where it makes more of the order."""
-        self.asked.append(change)
-        prices = [price for price in (self.price, change.limit_price, change.stop_price) if price]
-        self.price = max(prices, key=lambda price: self.instrument.notional(ONE, price), default=ZERO)
-        if change.quantity is not None:
-            self.quantity = max(self.quantity, change.quantity)
-
-    def follow(self, update: OrderUpdate) -> None:
-        """Take over what execution tells."""
-        self.latest = update
-        self.filled = max(self.filled, update.filled)
-        self.limit_price = update.limit_price
-        self.stop_price = update.stop_price
-        if update.status is OrderStatus.OPEN:
-            self.canceling = False  # a cancel was refused, or is not known yet
-        if self.asked:
-            self._answered(update)
-        # An order that filled may have been changed to more before it did: its answer is still on the way.
-        grown = update.status is OrderStatus.FILLED and self.asked and self.quantity > self.filled
-        if update.status.is_terminal and not grown:
-            self.closed = True
-        elif not update.status.is_terminal:
-            self.closed = False
-            self.quantity = max(self.quantity, update.quantity)
-
-    def _answered(self, update: OrderUpdate) -> None:
-        """Count answers; once there are as many as questions, the order is what execution tells."""
-        if update.reason.startswith("MODIFY_REJECTED"):
-            self.refused += 1
-        elif update.reason.startswith("MODIFIED"):
-            granted = next((change for change in self.asked if change.granted(update)), None)
-            if granted is not None:  # else it repeats an earlier answer
-                self.asked.remove(granted)
-        if self.refused >= len(self.asked):
-            self.asked.clear()
-            self.refused = 0
-            self.quantity = update.quantity
-            own = update.limit_price if update.limit_price is not None else update.stop_price
-            self.price = self.price if own is None else own
+_Over = tuple[Decimal, Decimal, str, str]
+"""Of an order that is over: what of it has been booked, its quantity, strategy and symbol."""
 
 
 class ReservationBook:
@@ -167,8 +58,10 @@ class ReservationBook:
         self._by_symbol: dict[str, dict[str, Reservation]] = {}
         self._revision: dict[str, int] = {}
         self._lifted: Reservation | None = None
-        self._released: dict[str, Decimal] = {}
-        """How much of an order that is over has been booked."""
+        self._heard: dict[str, Decimal] = {}
+        """The account's positions after the bookings that have been heard of."""
+        self._released: dict[str, _Over] = {}
+        """What is remembered of orders that are over."""
 
     def __iter__(self) -> Iterator[Reservation]:
         return iter(tuple(self._reservations.values()))
@@ -179,6 +72,18 @@ class ReservationBook:
     def get(self, intent_id: str) -> Reservation | None:
         """The reservation of an intent, None when it holds none."""
         return self._reservations.get(intent_id)
+
+    def outcome(self, intent_id: str) -> Outcome | None:
+        """How far an order has come; None when it never was one, or is long over."""
+        reservation = self._reservations.get(intent_id)
+        if reservation is not None:
+            quantity, booked = reservation.quantity, reservation.booked
+            return Outcome(reservation.strategy_id, reservation.symbol, quantity, booked, over=False)
+        over = self._released.get(intent_id)
+        if over is None:
+            return None
+        booked, quantity, strategy_id, symbol = over
+        return Outcome(strategy_id, symbol, quantity, booked, over=True)
 
     def had(self, intent_id: str) -> bool:
         """Whether an intent has, or lately had, an order: it never gets a second one."""
@@ -201,6 +106,15 @@ class ReservationBook:
             for reservation in self._by_symbol.get(symbol, {}).values()
             if strategy_id in (None, reservation.strategy_id) and reservation is not self._lifted
         ]
+
+    def is_settled(self, symbol: str, position: Decimal) -> bool:
+        """Whether nothing of the symbol is under way that could leave more room than there seems to be.
+
+        All orders rest at the venue as they are, all fills are booked, and `position` contains no booking that has
+        yet to be heard of.
+        """
+        heard = self._heard.get(symbol, position) == position
+        return heard and all(order.is_at_rest and not order.unbooked for order in self.working(symbol))
 
     # --- what changes them -----------------------------------------------------------------------------------
 
@@ -230,25 +144,48 @@ class ReservationBook:
         """Follow an order; returns its reservation when that has just been released completely."""
         if not update.order_id or update.reason.startswith("MODIFY_DENIED"):
             return None  # risk's own words: nothing happened to an order
-        reservation = self._reservations.get(update.intent_id) or self._recalled(update)
+        reservation = self._reservations.get(update.intent_id)
         if reservation is None:
-            return None
-        reservation.follow(update)
+            if update.parent_id:
+                return None  # a part of an order that is counted as a whole, and whose fills are booked for that
+            reservation = self._recalled(update)
+            if reservation is None:
+                return None
+        if reservation.group is None:
+            reservation.follow(update)
+        else:
+            before = reservation.filled
+            reservation.follow(update)
+            self._share(reservation, before)
         self._touch(reservation.symbol)
         return self._settle(reservation)
 
     def on_position(self, update: PositionUpdate) -> Reservation | None:
         """A fill has been booked; returns its reservation when that has just been released completely."""
         intent_id, quantity = update.fill.intent_id, update.fill.quantity
+        self._heard[update.symbol] = update.quantity
         reservation = self._reservations.get(intent_id)
         if reservation is None:
-            if intent_id in self._released:
-                self._released[intent_id] = add(self._released[intent_id], quantity)
+            over = self._released.get(intent_id)
+            if over is not None:
+                self._released[intent_id] = (add(over[0], quantity), *over[1:])
             return None
+        before = reservation.filled
         reservation.booked = add(reservation.booked, quantity)
-        reservation.filled = max(reservation.filled, reservation.booked)
+        reservation.filled = max(before, reservation.booked)
+        if reservation.group is not None:
+            self._share(reservation, before)
         self._touch(reservation.symbol)
         return self._settle(reservation)
+
+    def _share(self, leg: Reservation, before: Decimal) -> None:
+        """What a leg has filled more than `before` is taken from the others that the venue has as they are."""
+        more = sub(leg.filled, before)
+        if more <= 0:
+            return
+        for other in self._by_symbol[leg.symbol].values():
+            if other.group == leg.group and other is not leg and other.shrinks_by_itself:
+                other.taken = add(other.taken, more)
 
     def _recalled(self, update: OrderUpdate) -> Reservation | None:
         """Count an order that holds no reservation and yet may move a position; None when it cannot.
@@ -257,7 +194,8 @@ class ReservationBook:
         """
         if update.side is None or update.order_type is None or not self.knows(update.symbol):
             return None
-        booked = self._released.get(update.intent_id, update.filled)
+        over = self._released.get(update.intent_id)
+        booked = update.filled if over is None else over[0]
         if (update.filled if update.status.is_terminal else max(update.quantity, update.filled)) <= booked:
             return None
         own = update.limit_price if update.limit_price is not None else update.stop_price
@@ -283,7 +221,12 @@ class ReservationBook:
         if not held:
             del self._by_symbol[reservation.symbol]
         self._released.pop(reservation.intent_id, None)
-        self._released[reservation.intent_id] = reservation.booked
+        self._released[reservation.intent_id] = (
+            reservation.booked,
+            reservation.quantity,
+            reservation.strategy_id,
+            reservation.symbol,
+        )
         if len(self._released) > _RELEASED_KEPT:
             del self._released[next(iter(self._released))]
         return reservation

@@ -8,8 +8,10 @@ from tradingd.domain.enums import Direction, TimeInForce
 from tradingd.domain.events import CancelRequest, Signal
 from tradingd.domain.money import to_price
 from tradingd.errors import MoneyError, UsageError
+from tradingd.risk.children import ChildDesk
 from tradingd.risk.gate import Gate
 from tradingd.risk.limits.base import Denied
+from tradingd.risk.protection import Protection
 from tradingd.risk.targets import SignalSizing
 
 __all__ = ["SignalDesk"]
@@ -24,11 +26,20 @@ class SignalDesk:
     signal takes a plan's place.
     """
 
-    def __init__(self, gate: Gate, sizing: SignalSizing) -> None:
+    def __init__(
+        self,
+        gate: Gate,
+        sizing: SignalSizing,
+        plans: dict[tuple[str, str], Signal],
+        children: ChildDesk,
+        protection: Protection,
+    ) -> None:
         self._gate = gate
         self._book = gate.book
         self._sizing = sizing
-        self._plans: dict[tuple[str, str], Signal] = {}
+        self._plans = plans
+        self._children = children
+        self._protection = protection
 
     def on_signal(self, signal: Signal) -> None:
         """Size a signal and send the order, now or when the strategy's working orders are out of the way."""
@@ -87,6 +98,8 @@ class SignalDesk:
         plan = self._plans.get(key)
         if plan is None:
             return
+        if self._children.active:
+            self._children.end(key, f"makes way for {plan.intent_id}")
         for reservation in self._book.working(plan.symbol, plan.strategy_id):
             if self._plans.get(key) is plan:
                 self._gate.cancel(reservation, f"makes way for {plan.intent_id}")
@@ -104,6 +117,8 @@ class SignalDesk:
         )
         denied = self._gate.judge(proposal)
         if denied is None:
+            if not details.is_exit:
+                self._protection.on_entry(signal)
             self._gate.approve(proposal, TimeInForce.GTC, signal.tag)
         else:
             self._gate.deny_signal(signal, denied)

@@ -102,6 +102,9 @@ class Node:
 Target = tuple[Node, Handler]
 Offer = tuple[Container[str] | None, Node, Handler]
 """Whom a market event is offered to, if its symbol is in the container (None: in any case)."""
+_KINDS = range(max(EventType) + 1)
+"""Room for every kind of event, by its number."""
+
 Observer = tuple[weakref.ref[Any], Callable[..., None] | None]
 """Who watches: an object and the function of its class to call with it; None: the object is the function."""
 
@@ -128,10 +131,10 @@ class EventManager(ABC):
         """The component whose handler is running, None between handlers."""
         self._nodes: dict[str, Node] = {}
         self._unstarted: list[Node] = []
-        self._targets: list[dict[str, tuple[Target, ...]]] = [{} for _ in EventType]
+        self._targets: list[dict[str, tuple[Target, ...]]] = [{} for _ in _KINDS]
         """By kind of event, then by routing key."""
-        self._stages: list[dict[str, tuple[tuple[Offer, ...], ...]]] = [{} for _ in EventType]
-        self._observers: list[tuple[Observer, ...]] = [() for _ in EventType]
+        self._stages: list[dict[str, tuple[tuple[Offer, ...], ...]]] = [{} for _ in _KINDS]
+        self._observers: list[tuple[Observer, ...]] = [() for _ in _KINDS]
         self._observing = False
         self._step = 0
         """Counts market events and timers: what one of them sets off is one step."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -17,17 +17,19 @@ from tradingd.domain.events import (
     OrderRequest,
     OrderUpdate,
     PositionUpdate,
+    ProtectRequest,
     Quote,
     Signal,
     Timer,
     Trade,
 )
 from tradingd.domain.instrument import Instrument
-from tradingd.domain.money import DecimalLike, PriceLike, from_market, to_decimal
+from tradingd.domain.money import DecimalLike, PriceLike, to_decimal
 from tradingd.domain.ports import Stage
 from tradingd.domain.terms import PLAIN, AlgoSpec, OrderTerms, Requote, Trail
 from tradingd.errors import StrategyError
 from tradingd.strategy.context import PositionView, StrategyContext
+from tradingd.strategy.exits import Bracket, exact, exits_of
 from tradingd.strategy.timeframes import BarInput, Timeframes, WarmUp
 
 __all__ = ["Strategy", "StrategyParams"]
@@ -260,6 +262,68 @@ class Strategy:
         )
         return intent_id
 
+    def bracket(
+        self,
+        symbol: str,
+        side: Side,
+        quantity: DecimalLike,
+        *,
+        limit: PriceLike | None = None,
+        entry_stop: PriceLike | None = None,
+        stop: PriceLike | None = None,
+        trail: Trail | None = None,
+        target: PriceLike | None = None,
+        time_in_force: TimeInForce = TimeInForce.GTC,
+        tag: str = "",
+    ) -> Bracket:
+        """Request an entry with its exits: a stop and a target that wait for its fills, one cancels the other.
+
+        The entry is at market, at `limit`, or sleeps until `entry_stop`; `time_in_force` is the entry's. The exits
+        are reduce-only, of the size that has filled: the stop at `stop` or behind the market by `trail`, the
+        target a limit order at `target`. Each of the three is an order of its own to `cancel` and `modify`.
+
+        Raises:
+            StrategyError: neither stop, trail nor target is given: that is `order`.
+
+        """
+        exits = exits_of(stop, trail, target)
+        entry = self.order(
+            symbol, side, quantity, limit=limit, stop=entry_stop, time_in_force=time_in_force, tag=tag
+        )
+        if not entry:
+            return Bracket("", "", "")
+        out = Side.SELL if side is Side.BUY else Side.BUY
+        group = f"bracket {entry}" if all(exits) else ""
+        common: dict[str, Any] = {"reduce_only": True, "parent": entry, "oco": group, "tag": tag}
+        placed = [each and self.order(symbol, out, quantity, **each, **common) for each in exits]
+        return Bracket(entry, *(intent_id or "" for intent_id in placed))
+
+    def protect(
+        self,
+        symbol: str,
+        *,
+        stop: PriceLike | None = None,
+        trail: Trail | None = None,
+        target: PriceLike | None = None,
+        then: Literal["close", "alarm"] = "close",
+        tries: int = 3,
+    ) -> str:
+        """Have risk keep a protective stop as large as whatever this strategy holds in `symbol`, from now on.
+
+        At `stop`, or trailing by `trail` (beginning at `stop` where that is given, too); with `target` also a
+        limit order of that size, where the venue lets one cancel the other. Asking again replaces what was asked
+        before; asking for nothing calls it off, as `cancel` with the intent id does. For `then` and `tries` see
+        `ProtectRequest`. Returns the intent id ("" while warming up).
+
+        An exit of the strategy's own beside the stop belongs into its group: `oco=PROTECTION` (domain.terms).
+        """
+        if symbol in self._bars_missing:
+            return ""
+        intent_id = self.context.next_intent_id()
+        where = (None if stop is None else exact(stop), trail, None if target is None else exact(target))
+        self.context.emit(ProtectRequest(self.now, self.strategy_id, intent_id, symbol, *where, then, tries))
+        return intent_id
+
     def cancel(self, intent_id: str) -> None:
         """Ask to cancel an order of this strategy."""
         self.context.emit(CancelRequest(self.context.now, self.strategy_id, intent_id))
@@ -407,8 +471,7 @@ class Strategy:
     def _on_tick(self, symbol: str, side: Side, price: PriceLike | None) -> Decimal | None:
         if price is None:
             return None
-        exact = from_market(price) if isinstance(price, float) else to_decimal(price)
-        return self.context.instrument(symbol).round_price(exact, side)
+        return self.context.instrument(symbol).round_price(exact(price), side)
 
 
 def _order_type(

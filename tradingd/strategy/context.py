@@ -4,7 +4,15 @@ from collections.abc import Mapping
 from decimal import Decimal
 from types import MappingProxyType
 
-from tradingd.domain.events import CancelRequest, Event, ModifyRequest, OrderRequest, OrderUpdate, Signal
+from tradingd.domain.events import (
+    CancelRequest,
+    Event,
+    ModifyRequest,
+    OrderRequest,
+    OrderUpdate,
+    ProtectRequest,
+    Signal,
+)
 from tradingd.domain.instrument import Instrument
 from tradingd.domain.money import PriceLike
 from tradingd.domain.ports import Clock, Emit, InstrumentLookup, PortfolioView, TimerService
@@ -14,7 +22,7 @@ from tradingd.errors import StrategyError
 
 __all__ = ["PositionView", "StrategyContext"]
 
-_REQUESTS = (Signal, OrderRequest, CancelRequest, ModifyRequest)
+_REQUESTS = (Signal, OrderRequest, CancelRequest, ModifyRequest, ProtectRequest)
 
 
 class PositionView:

@@ -40,9 +40,9 @@ class DonchianBreakout(Strategy):
     """Enter when the close leaves the channel of the bars before it; protect the position with a stop.
 
     Entry: a close above the highest high of the `entry_period` bars before it (unless `long_only` also: below
-    their lowest low). The signal records a stop `atr_stop` average true ranges
-    from the close. One signal a breakout: if it is denied or does not fill, the next one is sent only
-    after a close inside the channel. No signal while a position is held or an order of ours works.
+    their lowest low). The signal has no stop of its own: this strategy keeps one itself, `atr_stop` average
+    true ranges from the close. One signal a breakout: if it is denied or does not fill, the next one is sent
+    only after a close inside the channel. No signal while a position is held or an order of ours works.
 
     Protection: as soon as a fill has been booked, a reduce-only stop order for the whole position works at that
     price. It follows every further fill in size, and at every bar in price, by close and ATR, but never away
@@ -173,7 +173,7 @@ class DonchianBreakout(Strategy):
         if entry is not None:
             self._trade = trade = _Trade()
             trade.level = self._level(close, atr, is_long=entry is Direction.LONG)
-            self.signal(self.params.symbol, entry, close, stop=trade.level)
+            self.signal(self.params.symbol, entry, close)
 
     def _cancel_stray_stops(self) -> None:
         """A position that was closed by somebody else leaves its stop behind."""

@@ -138,6 +138,8 @@ def _broker_problems(settings: Settings) -> Iterator[str]:
         yield f"broker.kind = {broker.kind!r}"
     unknown = sorted(set(type(broker).model_fields) - _BROKER)
     yield from _differing(broker, unknown, "broker")
+    if broker.account == "margin" and broker.maintenance_margin_percent != 0:
+        yield "the liquidation of a margin account (broker.maintenance_margin_percent = 0 turns it off)"
     unknown = sorted(set(type(settings.risk).model_fields) - {"allow_short", "sizer", "limits"})
     yield from _differing(settings.risk, unknown, "risk")
     unknown = sorted(set(type(settings).model_fields) - _SECTIONS)
@@ -169,6 +171,7 @@ _BROKER = frozenset(
         "taker_fee_percent",
         "slippage_bps",
         "limit_fill",  # there are no limit orders
+        "maintenance_margin_percent",
     }
 )
 

@@ -37,6 +37,7 @@ from tradingd.domain.events.trading import ModifyRequest as ModifyRequest
 from tradingd.domain.events.trading import OrderRequest as OrderRequest
 from tradingd.domain.events.trading import OrderUpdate as OrderUpdate
 from tradingd.domain.events.trading import PositionUpdate as PositionUpdate
+from tradingd.domain.events.trading import ProtectRequest as ProtectRequest
 from tradingd.domain.events.trading import ReportKind as ReportKind
 from tradingd.domain.events.trading import Signal as Signal
 from tradingd.domain.events.trading import StrategyFaulted as StrategyFaulted
@@ -67,6 +68,7 @@ __all__ = [
     "OrderRequest",
     "OrderUpdate",
     "PositionUpdate",
+    "ProtectRequest",
     "Quote",
     "ReportKind",
     "Signal",

@@ -35,6 +35,7 @@ class EventType(IntEnum):
     FAULT = 21
     HALT = 22
     MARGIN_CALL = 23
+    PROTECT_REQUEST = 28
 
 
 MARKET_EVENTS = frozenset({EventType.BAR, EventType.QUOTE, EventType.TRADE, EventType.BOOK})

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from enum import IntEnum
+from typing import Literal
 
 import msgspec
 
@@ -16,7 +17,7 @@ from tradingd.domain.enums import (
     TimeInForce,
 )
 from tradingd.domain.events.base import Event, EventType
-from tradingd.domain.terms import PLAIN, OrderTerms
+from tradingd.domain.terms import PLAIN, OrderTerms, Trail
 
 __all__ = [
     "ApprovedOrder",
@@ -35,6 +36,7 @@ __all__ = [
     "OrderRequest",
     "OrderUpdate",
     "PositionUpdate",
+    "ProtectRequest",
     "ReportKind",
     "Signal",
     "StrategyFaulted",
@@ -57,9 +59,9 @@ class Timer(Event, frozen=True, gc=False):
 class Signal(Event, frozen=True, gc=False):
     """A strategy's wish for a position; risk decides the size.
 
-    `limit` asks for a limit order at that price instead of a market order. `stop` and `target` record
-    where the strategy means to get out; nothing acts on them yet, and placing those exits is the strategy's own
-    doing (an order request).
+    `limit` asks for a limit order at that price instead of a market order. `stop` and `target` are where to get
+    out: risk keeps a stop and a limit order of the position's size at these prices, one cancels the other, until
+    the position is closed or a later signal for a position says otherwise.
     """
 
     type = EventType.SIGNAL
@@ -118,6 +120,28 @@ class ModifyRequest(Event, frozen=True, gc=False):
     quantity: Decimal | None = None
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
+
+
+class ProtectRequest(Event, frozen=True, gc=False):
+    """A strategy asks that whatever it holds in a symbol has a protective stop of that size, from now on.
+
+    The stop is at `stop`, or trails by `trail` (and then begins at `stop` where that is given, too). `target` asks
+    for a limit order of the same size, in one OCO group with the stop. A later request takes this one's place; one
+    with none of these calls the protection off. A stop that is refused is tried again with a growing pause; after
+    `tries` refusals the position is closed at market, or (`then` is "alarm") the strategy is halted for entries.
+    """
+
+    type = EventType.PROTECT_REQUEST
+    route = "strategy_id"
+
+    strategy_id: str
+    intent_id: str
+    symbol: str
+    stop: Decimal | None = None
+    trail: Trail | None = None
+    target: Decimal | None = None
+    then: Literal["close", "alarm"] = "close"
+    tries: int = 3
 
 
 class ApprovedOrder(Event, frozen=True, gc=False):
@@ -284,7 +308,11 @@ class Fill(Event, frozen=True, gc=False):
 
 
 class OrderUpdate(Event, frozen=True, gc=False):
-    """An order changed, as execution sees it; or risk denied one (`status` DENIED, no order id)."""
+    """An order changed, as execution sees it; or risk denied one (`status` DENIED, no order id).
+
+    One with a `parent_id` tells of a child: one of several orders at the venue that work one intent. It is for
+    records; what it does to the intent is told by the updates of its parent, the order with that id.
+    """
 
     type = EventType.ORDER_UPDATE
     route = "strategy_id"
@@ -301,6 +329,7 @@ class OrderUpdate(Event, frozen=True, gc=False):
     reason: str = ""
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
+    parent_id: str = ""
 
 
 class PositionUpdate(Event, frozen=True, gc=False):

@@ -12,6 +12,7 @@ from tradingd.domain.ports import PortfolioView
 from tradingd.domain.prices import PriceBoard
 from tradingd.domain.terms import PLAIN, OrderTerms
 from tradingd.risk.exposure import ExposureBook
+from tradingd.risk.reservation import Group
 
 __all__ = ["Denied", "HaltOrder", "Limit", "Monitor", "Proposal", "RiskContext"]
 
@@ -57,11 +58,19 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     """Of a change: the order's whole new quantity, of which `quantity` has not been booked yet."""
     works_at: Decimal | None = None
     """Of a change: what the order counts at until the venue has answered."""
+    keeps_quantity: bool = False
+    """Of a change: it leaves the order's quantity as it is."""
     keeps_price: bool = False
     """Of a change: it leaves the order's prices as they are."""
     eases: bool = False
     """Of a change: it only makes the order smaller."""
     terms: OrderTerms = PLAIN
+    group: Group | None = None
+    """The OCO group that the venue keeps it in."""
+    unbooked: Decimal = ZERO
+    """Of a change: the part of `quantity` that has filled and is not booked yet."""
+    protects: bool = False
+    """It is risk's own protective order: the rates of orders are not its concern."""
 
     @property
     def symbol(self) -> str:
@@ -74,14 +83,22 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
         return self.quantity
 
     @property
+    def shares(self) -> Group | None:
+        """The group with whose other legs it counts as one order: only what only reduces does from the start."""
+        return self.group if self.reduce_only or self.keeps_quantity else None
+
+    @property
     def ordered(self) -> Decimal:
         """The quantity that the venue would see."""
         return self.quantity if self.total is None else self.total
 
     @property
     def own_price(self) -> Decimal | None:
-        """Its limit or stop price."""
-        return self.limit_price if self.limit_price is not None else self.stop_price
+        """Its limit or stop price; of both the one that makes more of it."""
+        limit, stop = self.limit_price, self.stop_price
+        if limit is None or stop is None:
+            return stop if limit is None else limit
+        return max(limit, stop, key=lambda price: self.instrument.notional(ONE, price))
 
     @property
     def price(self) -> Decimal:
@@ -104,8 +121,8 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
         own, reference = self.own_price, self.reference
         if own is None or reference is None:
             return self.price if own is None else own
-        if self.order_type is OrderType.LIMIT and self.side is Side.BUY and not self.instrument.inverse:
-            return own
+        if self.limit_price is not None and self.side is Side.BUY and not self.instrument.inverse:
+            return self.limit_price
         return max(own, reference, key=lambda price: self.instrument.notional(ONE, price))
 
 

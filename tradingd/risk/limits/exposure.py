@@ -7,7 +7,7 @@ allowed to shrink.
 from decimal import Decimal
 
 from tradingd.domain.enums import Side
-from tradingd.domain.money import DecimalLike, add, mul, quantize, sub, to_decimal
+from tradingd.domain.money import DecimalLike, mul, neg, quantize, to_decimal
 from tradingd.risk.limits.base import Denied, Proposal, RiskContext
 
 __all__ = [
@@ -25,8 +25,8 @@ _PERCENT = Decimal("0.01")
 
 def _reach(order: Proposal, context: RiskContext) -> Decimal:
     """How far from flat the account's position could get on the order's side, with the order."""
-    low, high = context.book.bounds(order.symbol)
-    return add(high, order.quantity) if order.side is Side.BUY else sub(order.quantity, low)
+    low, high = context.book.bounds(order.symbol, claim=order)
+    return high if order.side is Side.BUY else neg(low)
 
 
 class NoShort:
@@ -36,8 +36,7 @@ class NoShort:
         """Deny a sell that could cross zero."""
         if order.side is Side.BUY or order.reduces:
             return None
-        low, _ = context.book.bounds(order.symbol)
-        reach = sub(low, order.quantity)
+        reach, _ = context.book.bounds(order.symbol, claim=order)
         if reach < 0:
             return Denied("SHORT_NOT_ALLOWED", f"{order.symbol} could become {reach}; short selling is off")
         return None
@@ -144,8 +143,8 @@ class MaxStrategyCapital:
 
     def check(self, order: Proposal, context: RiskContext) -> Denied | None:
         """Deny what could carry the strategy beyond its capital; what shrinks its own position passes."""
-        low, high = context.book.bounds(order.symbol, order.strategy_id)
-        shrinks = sub(low, order.quantity) >= 0 if order.side is Side.SELL else add(high, order.quantity) <= 0
+        low, high = context.book.bounds(order.symbol, order.strategy_id, order)
+        shrinks = low >= 0 if order.side is Side.SELL else high <= 0
         if shrinks or order.eases:
             return None
         reach = context.book.strategy_notional(order.strategy_id, order)

@@ -6,7 +6,18 @@ from math import isfinite
 
 from tradingd.domain.enums import OrderType, Side
 from tradingd.domain.events import Book, Quote
-from tradingd.domain.money import DecimalLike, divide, from_market, magnitude, mul, sub, to_decimal
+from tradingd.domain.instrument import Instrument
+from tradingd.domain.money import (
+    DecimalLike,
+    divide,
+    from_market,
+    is_multiple,
+    magnitude,
+    mul,
+    sub,
+    to_decimal,
+)
+from tradingd.risk.exposure import Reservation
 from tradingd.risk.limits.base import Denied, Proposal, RiskContext
 
 __all__ = [
@@ -31,11 +42,19 @@ class InstrumentFilters:
     def check(self, order: Proposal, context: RiskContext) -> Denied | None:
         """Deny what the venue would reject."""
         del context
-        violation = order.instrument.violation(order.ordered, order.own_price, order.reference)
+        instrument, stop = order.instrument, order.stop_price
+        violation = instrument.violation(order.ordered, order.own_price, order.reference)
+        if not violation and stop is not None and order.limit_price is not None:
+            violation = _off_tick(instrument, stop) or _off_tick(instrument, order.limit_price)
         if not violation:
             return None
         code, _, detail = violation.partition(": ")
         return Denied(code, f"{order.symbol}: {detail}")
+
+
+def _off_tick(instrument: Instrument, price: Decimal) -> str:
+    tick = instrument.tick
+    return "" if is_multiple(price, tick) else f"TICK: price {price} is not a positive multiple of the tick {tick}"
 
 
 class ReduceOnly:
@@ -103,7 +122,8 @@ class MaxOrderNotional:
 class PriceCollar:
     """How far a limit price, or the price a strategy decided on, may be from the latest one, in percent.
 
-    Exits at market pass, and changes that leave the price as it is.
+    The limit of an order that sleeps until its stop price is touched is held against that price: the market will
+    be there when the limit begins to count. Exits at market pass, and changes that leave the price as it is.
     """
 
     def __init__(self, percent: DecimalLike) -> None:
@@ -115,7 +135,8 @@ class PriceCollar:
         price = order.limit_price if order.limit_price is not None else order.decided_at
         if price is None or order.keeps_price or (order.reduces and order.limit_price is None):
             return None
-        reference = order.reference
+        asleep = order.limit_price is not None and order.stop_price is not None
+        reference = order.stop_price if asleep else order.reference
         if reference is None or reference <= 0:
             return Denied("NO_REFERENCE_PRICE", f"{order.symbol} has no price to hold {price} against")
         distance = mul(magnitude(sub(price, reference)), Decimal(100))
@@ -182,7 +203,7 @@ class OrderRate:
 
     def check(self, order: Proposal, context: RiskContext) -> Denied | None:
         """Deny an order above the rate."""
-        if order.is_change:
+        if order.is_change or order.protects:
             return None
         times = self._times.get((order.strategy_id, order.reduces))
         if times is None:
@@ -195,7 +216,7 @@ class OrderRate:
 
     def passed(self, order: Proposal) -> None:
         """Count an order that was approved."""
-        if not order.is_change:
+        if not order.is_change and not order.protects:
             self._times.setdefault((order.strategy_id, order.reduces), deque()).append(order.ts)
 
 
@@ -203,7 +224,7 @@ class RepeatedOrders:
     """How often an order may be repeated within a sliding window: a loop that has gone mad does that.
 
     The first does not count as a repetition. What a strategy sends again under the same conditions is the same
-    order: instrument, side, quantity, type and prices.
+    order: instrument, side, quantity, type, prices and trail.
     """
 
     def __init__(self, max_repeats: int, window_s: DecimalLike) -> None:
@@ -213,7 +234,7 @@ class RepeatedOrders:
 
     def check(self, order: Proposal, context: RiskContext) -> Denied | None:
         """Deny one repetition too many."""
-        if order.is_change:
+        if order.is_change or order.protects:
             return None
         times = self._seen.get(self._key(order))
         if times is None:
@@ -230,7 +251,7 @@ class RepeatedOrders:
 
     def passed(self, order: Proposal) -> None:
         """Count an order that was approved; forget those whose window has passed."""
-        if order.is_change:
+        if order.is_change or order.protects:
             return
         self._seen.setdefault(self._key(order), deque()).append(order.ts)
         if len(self._seen) > _KEYS_KEPT:
@@ -245,6 +266,7 @@ class RepeatedOrders:
             order.order_type,
             order.limit_price,
             order.stop_price,
+            order.terms.trail,
         )
 
 
@@ -255,18 +277,20 @@ class SelfMatch:
     """No order that would trade against one of our own that rests in the book.
 
     A market order is held against the best price it would meet: a quote's or book's other side, else the latest
-    price. A change that the venue has not confirmed may rest at its old price or at its new one.
+    price. A change that the venue has not confirmed may rest at its old price or at its new one. An order that
+    sleeps until its stop price is touched meets nothing yet; a stop-limit order rests once the latest price is
+    beyond its stop.
     """
 
     def check(self, order: Proposal, context: RiskContext) -> Denied | None:
         """Deny an order that crosses an own limit order on the other side."""
-        if order.order_type is OrderType.STOP:
+        if order.order_type.is_conditional:
             return None
         taker = order.limit_price if order.order_type is OrderType.LIMIT else _best(order, context)
         if taker is None:
             return None
         for other in context.book.working(order.symbol):
-            if other.side is order.side or not other.outstanding:
+            if other.side is order.side or not other.outstanding or _asleep(other, context):
                 continue
             for resting in other.limit_prices:
                 if (taker >= resting) if order.side is Side.BUY else (taker <= resting):
@@ -276,6 +300,19 @@ class SelfMatch:
                         f"({other.intent_id})",
                     )
         return None
+
+
+def _asleep(other: Reservation, context: RiskContext) -> bool:
+    """Whether a stop-limit order cannot rest in the book: the market is not beyond its stop price.
+
+    One that was triggered before and did not fill has the market beyond its limit, and thus beyond its stop.
+    """
+    if other.order_type is not OrderType.STOP_LIMIT or other.stop_price is None or other.asked:
+        return False
+    latest = context.book.price(other.symbol)
+    if latest is None:
+        return False
+    return latest > other.stop_price if other.side is Side.SELL else latest < other.stop_price
 
 
 def _best(order: Proposal, context: RiskContext) -> Decimal | None:

@@ -1,0 +1,196 @@
+"""One reservation: what an approved order may still do to positions."""
+
+from decimal import Decimal
+from typing import NamedTuple
+
+from tradingd.domain.enums import OrderStatus, OrderType, Side
+from tradingd.domain.events import OrderUpdate
+from tradingd.domain.instrument import Instrument
+from tradingd.domain.money import ONE, ZERO, sub
+
+__all__ = ["Change", "Group", "Reservation"]
+
+Group = tuple[str, str]
+"""An OCO group of one symbol: strategy id and name."""
+
+
+class Change(NamedTuple):
+    """What was asked to be changed of an order; None leaves a field as it is."""
+
+    quantity: Decimal | None
+    limit_price: Decimal | None
+    stop_price: Decimal | None
+
+    def granted(self, update: OrderUpdate) -> bool:
+        """Whether the order has become what was asked for."""
+        now = (update.quantity, update.limit_price, update.stop_price)
+        return all(wanted is None or wanted == got for wanted, got in zip(self, now, strict=True))
+
+
+class Reservation:
+    """One approved order's claim; `outstanding` is what it may still add to the position."""
+
+    __slots__ = (
+        "asked",
+        "booked",
+        "canceled_at",
+        "canceling",
+        "closed",
+        "filled",
+        "group",
+        "instrument",
+        "intent_id",
+        "latest",
+        "limit_price",
+        "order_type",
+        "price",
+        "quantity",
+        "reduce_only",
+        "refused",
+        "side",
+        "stop_price",
+        "strategy_id",
+        "symbol",
+        "taken",
+    )
+
+    def __init__(
+        self,
+        *,
+        intent_id: str,
+        strategy_id: str,
+        instrument: Instrument,
+        side: Side,
+        quantity: Decimal,
+        price: Decimal,
+        order_type: OrderType,
+        limit_price: Decimal | None = None,
+        stop_price: Decimal | None = None,
+        reduce_only: bool = False,
+        group: Group | None = None,
+    ) -> None:
+        self.intent_id = intent_id
+        self.strategy_id = strategy_id
+        self.symbol = instrument.symbol
+        self.instrument = instrument
+        self.side = side
+        self.quantity = quantity
+        """The greatest quantity that the order has, or may have been changed to."""
+        self.price = price
+        """What exposure counts it at where the market makes less of it; 0 when nothing is known."""
+        self.order_type = order_type
+        self.limit_price = limit_price
+        self.stop_price = stop_price
+        self.reduce_only = reduce_only
+        self.group = group
+        """The OCO group that the venue keeps it in."""
+        self.taken = ZERO
+        """What other legs have filled, and the venue taken from this one."""
+        self.filled = ZERO
+        self.booked = ZERO
+        self.closed = False
+        self.latest: OrderUpdate | None = None
+        """What execution last told of the order."""
+        self.asked: list[Change] = []
+        """The changes that the venue has not granted yet."""
+        self.refused = 0
+        """How many of these it refused."""
+        self.canceling = False
+        self.canceled_at: int | None = None
+
+    @property
+    def outstanding(self) -> Decimal:
+        """What may still be added to the booked position by this order."""
+        if self.closed:
+            until = self.filled
+        else:
+            until = max(sub(self.quantity, self.taken) if self.taken else self.quantity, self.filled)
+        return max(ZERO, sub(until, self.booked))
+
+    @property
+    def unbooked(self) -> Decimal:
+        """The part of `outstanding` that has filled for certain."""
+        return max(ZERO, sub(self.filled, self.booked))
+
+    @property
+    def shares(self) -> Group | None:
+        """The group with whose other legs it counts as one order."""
+        group = self.group
+        if group is None or self.reduce_only:
+            return group
+        told = self.latest
+        settled = told is not None and (told.status in _AT_THE_VENUE or told.status.is_terminal)
+        return group if settled and all(change.quantity is None for change in self.asked) else None
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether the venue has confirmed the order as it is, and nothing is under way."""
+        told = self.latest
+        return told is not None and told.status is OrderStatus.OPEN and not self.asked and not self.canceling
+
+    @property
+    def shrinks_by_itself(self) -> bool:
+        """Whether what another leg of its group fills now is taken from it: the venue has it, as it is."""
+        return self.latest is not None and self.latest.status in _AT_THE_VENUE and not self.asked
+
+    @property
+    def limit_prices(self) -> list[Decimal]:
+        """The limit prices that the order may have at the venue; none for one that does not rest in the book."""
+        known = [self.limit_price, *(change.limit_price for change in self.asked)]
+        return [price for price in known if price is not None]
+
+    def ask(self, change: Change) -> None:
+        """Count the change that is asked for, until the venue has answered, where it makes more of the order."""
+        self.asked.append(change)
+        prices = [price for price in (self.price, change.limit_price, change.stop_price) if price]
+        self.price = max(prices, key=lambda price: self.instrument.notional(ONE, price), default=ZERO)
+        if change.quantity is not None:
+            self.quantity = max(sub(self.quantity, self.taken), change.quantity)
+            self.taken = ZERO  # a change tells what is to be left, whatever was taken before
+
+    def follow(self, update: OrderUpdate) -> None:
+        """Take over what execution tells."""
+        self.latest = update
+        self.filled = max(self.filled, update.filled)
+        self.limit_price = update.limit_price
+        self.stop_price = update.stop_price
+        if self.order_type is OrderType.TRAILING_STOP and update.stop_price is not None and not self.asked:
+            self.price = update.stop_price
+        if update.status is OrderStatus.OPEN:
+            self.canceling = False  # a cancel was refused, or is not known yet
+        if self.asked:
+            self._answered(update)
+        # An order that filled may have been changed to more before it did: its answer is still on the way.
+        grown = update.status is OrderStatus.FILLED and self.asked and self.quantity > self.filled
+        if update.status.is_terminal and not grown:
+            self.closed = True
+        elif not update.status.is_terminal:
+            self.closed = False
+            self.quantity = max(self.quantity, update.quantity)
+
+    def _answered(self, update: OrderUpdate) -> None:
+        """Count answers; once there are as many as questions, the order is what execution tells."""
+        if update.reason.startswith("MODIFY_REJECTED"):
+            self.refused += 1
+        elif update.reason.startswith("MODIFIED"):
+            granted = next((change for change in self.asked if change.granted(update)), None)
+            if granted is not None:  # else it repeats an earlier answer
+                self.asked.remove(granted)
+        if self.refused >= len(self.asked):
+            self.asked.clear()
+            self.refused = 0
+            self.quantity = update.quantity
+            self.taken = ZERO
+            own = _dearest(self.instrument, update)
+            self.price = self.price if own is None else own
+
+
+def _dearest(instrument: Instrument, update: OrderUpdate) -> Decimal | None:
+    """Of an order's own prices the one that makes more of it."""
+    limit, stop = update.limit_price, update.stop_price
+    if limit is None or stop is None:
+        return stop if limit is None else limit
+    return max(limit, stop, key=lambda price: instrument.notional(ONE, price))
+
+
+_AT_THE_VENUE = (OrderStatus.OPEN, OrderStatus.CANCELING)
