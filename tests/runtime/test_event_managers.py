@@ -27,13 +27,13 @@ def signal(name: str) -> Any:
 
 @BOTH
 def test_market_events_go_stage_by_stage(kind: Any) -> None:
-    """A market event is offered to broker, portfolio, risk and strategy in that order."""
+    """A market event is offered to broker, portfolio, execution, risk and strategy in that order."""
     notes: list[Any] = []
     manager = make_manager(kind)
     for stage in reversed(Stage):
         manager.register_component(stage.name, Probe(notes, stage.name, stage=stage), BAR)
     drive(manager, [make_bar()])
-    assert [name for name, _ in notes] == ["BROKER", "PORTFOLIO", "RISK", "STRATEGY"]
+    assert [name for name, _ in notes] == ["BROKER", "PORTFOLIO", "EXECUTION", "RISK", "STRATEGY"]
 
 
 @BOTH

@@ -18,15 +18,25 @@ The states tell what we *know*, not what we hope:
   is over (canceled, expired) leaves nothing open and is believed. A filled order opens again when the venue
   confirms, late, that it had been changed to a greater quantity.
 
+A PREPARED order may be held back for long: execution waits for its trigger where the venue has no such orders. As
+nothing was sent it can be canceled, expire, or be void, at once and of our own accord.
+
+An intent may be worked by several orders at the venue (an execution algorithm, a re-quote). The order that risk
+approved is then their parent and is never sent itself; the orders at the venue are its children. A parent sums up
+its children: SENDING when the first one goes out, OPEN when one works, terminal when all are over. When a child that
+was over shows signs of life after that, its parent is in DOUBT: UNKNOWN, until the child is over again.
+
 Nothing assigns `status`: `apply`, and through it `apply_fill` and `amend`, are the only ways to move.
 """
 
+from copy import copy
 from decimal import Decimal
 from enum import IntEnum, auto
 
 from tradingd.domain.enums import OrderStatus, OrderType, Side, TimeInForce
 from tradingd.domain.events import ApprovedOrder, OrderUpdate
 from tradingd.domain.money import ZERO, add, sub
+from tradingd.domain.terms import PLAIN, OrderTerms
 from tradingd.errors import IllegalTransitionError, MoneyError
 
 __all__ = ["TRANSITIONS", "Order", "Trigger"]
@@ -53,6 +63,8 @@ class Trigger(IntEnum):
     EXPIRE = auto()
     REOPEN = auto()
     """The venue confirmed a greater quantity than had filled."""
+    DOUBT = auto()
+    """A child of this parent, thought to be over, may fill after all."""
 
 
 _S = OrderStatus
@@ -65,6 +77,8 @@ TRANSITIONS: dict[OrderStatus, dict[Trigger, OrderStatus]] = {
     },
     _S.PREPARED: {
         _T.SEND: _S.SENDING,
+        _T.CANCEL: _S.CANCELED,
+        _T.EXPIRE: _S.EXPIRED,
         _T.VOID: _S.VOID,
     },
     _S.SENDING: {
@@ -120,6 +134,7 @@ TRANSITIONS: dict[OrderStatus, dict[Trigger, OrderStatus]] = {
         _T.FILL: _S.FILLED,
         _T.COMPLETE: _S.FILLED,
         _T.REOPEN: _S.OPEN,
+        _T.DOUBT: _S.UNKNOWN,
     },
     _S.CANCELED: {
         _T.ACCEPT: _S.CANCELED,
@@ -129,6 +144,7 @@ TRANSITIONS: dict[OrderStatus, dict[Trigger, OrderStatus]] = {
         _T.LOSE: _S.CANCELED,
         _T.FILL: _S.CANCELED,
         _T.COMPLETE: _S.FILLED,
+        _T.DOUBT: _S.UNKNOWN,
     },
     _S.EXPIRED: {
         _T.ACCEPT: _S.EXPIRED,
@@ -138,6 +154,7 @@ TRANSITIONS: dict[OrderStatus, dict[Trigger, OrderStatus]] = {
         _T.LOSE: _S.EXPIRED,
         _T.FILL: _S.EXPIRED,
         _T.COMPLETE: _S.FILLED,
+        _T.DOUBT: _S.UNKNOWN,
     },
     _S.REJECTED: {
         _T.REJECT: _S.REJECTED,
@@ -148,6 +165,7 @@ TRANSITIONS: dict[OrderStatus, dict[Trigger, OrderStatus]] = {
         _T.ACCEPT: _S.UNKNOWN,
         _T.FILL: _S.UNKNOWN,
         _T.COMPLETE: _S.FILLED,
+        _T.DOUBT: _S.UNKNOWN,
     },
     _S.VOID: {
         _T.VOID: _S.VOID,
@@ -159,6 +177,7 @@ TRANSITIONS: dict[OrderStatus, dict[Trigger, OrderStatus]] = {
         _T.ACCEPT: _S.UNKNOWN,
         _T.FILL: _S.UNKNOWN,
         _T.COMPLETE: _S.FILLED,
+        _T.DOUBT: _S.UNKNOWN,
     },
     _S.DENIED: {},
 }
@@ -172,12 +191,14 @@ class Order:
 
     __slots__ = (
         "_status",
+        "booked_as",
         "exchange_order_id",
         "filled",
         "intent_id",
         "limit_price",
         "order_id",
         "order_type",
+        "parent_id",
         "quantity",
         "reason",
         "reduce_only",
@@ -194,6 +215,10 @@ class Order:
     def __init__(self, order_id: str, approved: ApprovedOrder) -> None:
         self.order_id = order_id
         self.intent_id = approved.intent_id
+        self.booked_as = approved.intent_id
+        """The intent that its fills are booked for: its own, or its parent's."""
+        self.parent_id = ""
+        """The client order id of its parent; empty for all but children."""
         self.strategy_id = approved.strategy_id
         self.symbol = approved.symbol
         self.venue = approved.venue
@@ -210,6 +235,32 @@ class Order:
         self.filled = ZERO
         self.reason = ""
         self._status = OrderStatus.NEW
+
+    @classmethod
+    def child(
+        cls,
+        parent: "Order",
+        order_id: str,
+        label: str,
+        *,
+        quantity: Decimal,
+        order_type: OrderType,
+        limit_price: Decimal | None = None,
+        stop_price: Decimal | None = None,
+        time_in_force: TimeInForce = TimeInForce.GTC,
+        terms: OrderTerms = PLAIN,
+    ) -> "Order":
+        """A new order that works a part of `parent`; its fills are booked for the parent's intent."""
+        order = copy(parent)
+        order.order_id, order.parent_id = order_id, parent.order_id
+        order.intent_id, order.booked_as = f"{parent.intent_id}/{label}", parent.intent_id
+        order.quantity, order.order_type = quantity, order_type
+        order.limit_price, order.stop_price = limit_price, stop_price
+        order.time_in_force, order.terms = time_in_force, terms
+        order.exchange_order_id = order.reason = ""
+        order.filled = ZERO
+        order._status = OrderStatus.NEW
+        return order
 
     def __repr__(self) -> str:
         return (
@@ -297,4 +348,5 @@ class Order:
             reason or self.reason,
             self.limit_price,
             self.stop_price,
+            self.parent_id,
         )

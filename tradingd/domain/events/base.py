@@ -34,6 +34,11 @@ class EventType(IntEnum):
     LEDGER = 20
     FAULT = 21
     HALT = 22
+    ALGO_ORDER = 23
+    ALGO_UPDATE = 24
+    ALGO_DONE = 25
+    CHILD_ORDER = 26
+    CHILD_CANCEL = 27
 
 
 MARKET_EVENTS = frozenset({EventType.BAR, EventType.QUOTE, EventType.TRADE, EventType.BOOK})

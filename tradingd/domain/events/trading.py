@@ -234,6 +234,8 @@ class BrokerReport(Event, frozen=True, gc=False):
     quantity: Decimal | None = None
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
+    filled: Decimal | None = None
+    """How much of the order had filled by then, where the venue tells: trades up to that are still to come."""
 
 
 class Fee(msgspec.Struct, frozen=True, gc=False):
@@ -279,7 +281,11 @@ class Fill(Event, frozen=True, gc=False):
 
 
 class OrderUpdate(Event, frozen=True, gc=False):
-    """An order changed, as execution sees it; or risk denied one (`status` DENIED, no order id)."""
+    """An order changed, as execution sees it; or risk denied one (`status` DENIED, no order id).
+
+    One with a `parent_id` tells of a child: one of several orders at the venue that work one intent. It is for
+    records; what it does to the intent is told by the updates of its parent, the order with that id.
+    """
 
     type = EventType.ORDER_UPDATE
     route = "strategy_id"
@@ -296,6 +302,7 @@ class OrderUpdate(Event, frozen=True, gc=False):
     reason: str = ""
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
+    parent_id: str = ""
 
 
 class PositionUpdate(Event, frozen=True, gc=False):
