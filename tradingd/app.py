@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from tradingd.broker.account import AccountType
@@ -26,7 +27,10 @@ from tradingd.domain.events import Event
 from tradingd.domain.loading import explain, load_class
 from tradingd.domain.money import mul
 from tradingd.domain.prices import PriceBoard
+from tradingd.domain.terms import Requote
 from tradingd.errors import ConfigError, DataError
+from tradingd.execution.algorithms.base import Algorithm
+from tradingd.execution.algorithms.shipped import algorithm_classes
 from tradingd.execution.engine import ExecutionEngine
 from tradingd.execution.ids import OrderIds
 from tradingd.portfolio.manager import PortfolioManager
@@ -51,6 +55,7 @@ from tradingd.strategy.indicators import ATR
 __all__ = ["bootstrap", "build", "load_market_data", "make_strategies", "register_all"]
 
 _PERCENT = Decimal("0.01")
+_NS = Decimal(1_000_000_000)
 
 
 def bootstrap(
@@ -63,8 +68,8 @@ def bootstrap(
     """Load configuration files and build a run from them; see `tradingd.config.load_settings` for the sources.
 
     The container has `config`, `clock`, `prices`, `instruments`, `catalog`, `data_handler`, `event_manager` (also
-    as `event_bus`), `broker`, `execution_engine`, `portfolio_manager`, `position_sizer`, `risk_manager` and
-    `strategy_factory`. Nothing is registered with the event manager yet: do that as in
+    as `event_bus`), `broker`, `execution_engine`, `algorithms` (of execution, each a component of its own),
+    `portfolio_manager`, `position_sizer`, `risk_manager` and `strategy_factory`. Nothing is registered with the event manager yet: do that as in
     `examples/spec_example.py`, or let `register_all` do it.
 
     Raises:
@@ -109,8 +114,25 @@ def build(settings: Settings) -> Container:
         emit=emit,
         allow_short=settings.risk.allow_short,
     )
-    add("broker", _broker(settings, emit, clock, instruments, prices))
-    add("execution_engine", ExecutionEngine(emit=emit, clock=clock, ids=_order_ids(settings)))
+    broker = _broker(settings, emit, clock, instruments, prices)
+    add("broker", broker)
+    algorithms = _algorithms(
+        settings, emit=emit, clock=clock, timers=timers, prices=prices, instruments=instruments
+    )
+    add("algorithms", algorithms)
+    execution = ExecutionEngine(
+        emit=emit,
+        clock=clock,
+        ids=_order_ids(settings),
+        venues={broker.venue: broker.capabilities},
+        timers=timers,
+        prices=prices,
+        instruments=instruments,
+        algorithms=[algorithm.name for algorithm in algorithms],
+        unfilled_timeout=_unfilled_timeout(settings),
+        reroute=manager.reroute,
+    )
+    add("execution_engine", execution)
     add("portfolio_manager", portfolio)
     add("position_sizer", sizer)
     add("risk_manager", risk)
@@ -199,6 +221,8 @@ def register_all(container: Container, strategies: Sequence[Strategy]) -> None:
     manager.register_component("broker", broker, tuple(broker.handlers()))
     for name in ("execution_engine", "portfolio_manager", "risk_manager"):
         manager.register_component(name, container.get(name))
+    for algorithm in container.get("algorithms"):
+        manager.register_component(algorithm.strategy_id, algorithm)
     for strategy in strategies:
         manager.register_component(f"strategy.{strategy.strategy_id}", strategy, strategy.market_events())
 
@@ -275,6 +299,22 @@ def _instruments(settings: Settings, catalog: Catalog | None, files: Sequence[Se
 
 def _order_ids(settings: Settings) -> OrderIds:
     return OrderIds(prefix=settings.execution.order_id_prefix, instance=settings.execution.instance)
+
+
+def _unfilled_timeout(settings: Settings) -> Requote | None:
+    seconds = settings.execution.unfilled_timeout_s
+    return None if seconds is None else Requote(after_ns=int(mul(seconds, _NS)))
+
+
+def _algorithms(settings: Settings, **parts: Any) -> tuple[Algorithm, ...]:  # noqa: ANN401 - those of Algorithm
+    """The shipped algorithms and the user's own, which share one seeded chance."""
+    chosen = settings.execution
+    curves = {name: ",".join(str(each) for each in curve) for name, curve in chosen.volume_curves.items()}
+    common = {"draw": Random(chosen.seed).random, "curves": curves, **parts}  # noqa: S311 - no secret depends on it
+    return tuple(
+        _construct(cls, f"algorithm {name!r}", {"name": name, **common})
+        for name, cls in algorithm_classes(chosen.algorithms).items()
+    )
 
 
 def _broker(

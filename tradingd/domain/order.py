@@ -18,13 +18,13 @@ The states tell what we *know*, not what we hope:
   is over (canceled, expired) leaves nothing open and is believed. A filled order opens again when the venue
   confirms, late, that it had been changed to a greater quantity.
 
-A PREPARED order may be held back for long: execution waits for its trigger where the venue has no such orders. As
-nothing was sent it can be canceled, expire, or be void, at once and of our own accord.
+A PREPARED order may be held back for long: execution waits for its trigger where the venue has no such orders.
+As nothing was sent it can be canceled, expire, or be void, at once and of our own accord.
 
 An intent may be worked by several orders at the venue (an execution algorithm, a re-quote). The order that risk
-approved is then their parent and is never sent itself; the orders at the venue are its children. A parent sums up
-its children: SENDING when the first one goes out, OPEN when one works, terminal when all are over. When a child that
-was over shows signs of life after that, its parent is in DOUBT: UNKNOWN, until the child is over again.
+approved is then their parent and is never sent itself; the orders at the venue are its children. A parent sums
+up its children: SENDING when the first one goes out, OPEN when one works, terminal when all are over. When a
+child that was over shows signs of life after that, its parent is in DOUBT: UNKNOWN, until it is over again.
 
 Nothing assigns `status`: `apply`, and through it `apply_fill` and `amend`, are the only ways to move.
 """
@@ -259,7 +259,7 @@ class Order:
         order.time_in_force, order.terms = time_in_force, terms
         order.exchange_order_id = order.reason = ""
         order.filled = ZERO
-        order._status = OrderStatus.NEW
+        order._status = OrderStatus.NEW  # noqa: SLF001 - its own class's, not yet anybody's
         return order
 
     def __repr__(self) -> str:

@@ -54,7 +54,9 @@ class AlgorithmDesk:
         )
 
     def on_child(self, work: Work, child: Order, label: int) -> None:
-        """Tell the algorithm of a child."""
+        """Tell the algorithm of a child; that it is over only when its trades are all there."""
+        if child.order_id in work.owed:
+            return
         self._tell(work, label, child.status, child.filled, child.reason)
 
     def on_over(self, work: Work) -> None:
@@ -117,6 +119,4 @@ class AlgorithmDesk:
         if algo is None:
             return
         now, order = self._register.clock.now(), work.order
-        self._register.emit(
-            AlgoUpdate(now, algo.name, order.intent_id, label, status, filled, work.available, reason)
-        )
+        self._register.emit(AlgoUpdate(now, algo.name, order.intent_id, label, status, filled, reason))

@@ -8,19 +8,13 @@ from typing import Any, ClassVar
 from tradingd.domain.enums import OrderStatus
 from tradingd.domain.events import (
     MARKET_EVENTS,
-    AlgoDone,
     ApprovedOrder,
     BrokerReport,
     CancelCommand,
-    ChildCancel,
-    ChildOrder,
     EventType,
     Fill,
-    MarketEvent,
     ModifyCommand,
     ReportKind,
-    StrategyFaulted,
-    Timer,
     TradeReport,
 )
 from tradingd.domain.money import sub
@@ -35,6 +29,7 @@ from tradingd.execution.expiry import OWNER
 from tradingd.execution.ids import OrderIds
 from tradingd.execution.register import OrderRegister
 from tradingd.execution.special import SpecialOrders
+from tradingd.execution.trades import is_trade
 from tradingd.execution.work import Work
 
 __all__ = ["ExecutionEngine"]
@@ -63,8 +58,14 @@ class ExecutionEngine:
     with CONTRADICTION: a venue's nonsense must not stop the engine, and must not pass unseen. What is our own
     doing (a second order for one intent, a transition of ours that the table forbids) raises.
 
-    Reasons that others may rely on begin with MODIFIED, MODIFY_REJECTED (the order stays as it was), OVERFILL,
-    CONTRADICTION or EXTERNAL.
+    What a venue lacks is emulated, and an order with an algorithm or a re-quote is worked by children: see
+    `SpecialOrders` and docs/execution.md. `venues` tells what each venue can do (everything, unless told),
+    `unfilled_timeout` is for limit orders without a word of their own, `algorithms` are the names of those that
+    are registered, and `reroute` is called when market events of another symbol are needed.
+
+    Reasons that others may rely on begin with MODIFIED, MODIFY_REJECTED (the order stays as it was), HELD,
+    REQUOTED, OVERFILL, CONTRADICTION or EXTERNAL; those of orders that end without having been sent (VOID) with
+    UNSUPPORTED, WRONG_TERMS, WRONG_PARAMETER, UNKNOWN_ALGORITHM, ALGORITHM_FAULTED or POST_ONLY.
     """
 
     stage: ClassVar[Stage] = Stage.EXECUTION
@@ -140,7 +141,7 @@ class ExecutionEngine:
         return self._register.get(order_id)
 
     def place_order(self, order: ApprovedOrder) -> str:
-        """Send an approved order to its venue's broker, or do for it what its terms ask; returns its client order id.
+        """Send an approved order, or do for it what its terms ask; returns its client order id.
 
         Raises:
             UsageError: the order was not approved by risk, or its intent already has an order.
@@ -247,7 +248,7 @@ class ExecutionEngine:
             if booked_for != report.order_id:
                 self._contradict(order, report, f"trade {report.trade_id} is of order {booked_for} already")
             return
-        if not _is_trade(report):
+        if not is_trade(report):
             self._contradict(order, report, f"no trade: {report.quantity} at {report.price}, {report.trade_id!r}")
             return
         trades.add(report, ours=order is not None)
@@ -259,44 +260,21 @@ class ExecutionEngine:
         else:
             self._fill(order, report)
 
-    def on_market_data(self, event: MarketEvent) -> None:
-        """Look at a market event for the orders that wait for one; none comes here while there are none."""
-        self._special.on_market_data(event)
-
-    def on_timer(self, timer: Timer) -> None:
-        """Do for an order what its time has come for."""
-        self._special.alarms.on_timer(timer)
-
-    def on_fault(self, fault: StrategyFaulted) -> None:
-        """Cancel what an algorithm worked that is out of order; strategies are risk's business."""
-        self._special.algorithms.on_fault(fault)
-
-    def on_child_order(self, wanted: ChildOrder) -> None:
-        """Send the child that an algorithm wants."""
-        self._special.algorithms.on_child_order(wanted)
-
-    def on_child_cancel(self, wanted: ChildCancel) -> None:
-        """Cancel the child that an algorithm wants canceled."""
-        self._special.algorithms.on_child_cancel(wanted)
-
-    def on_algo_done(self, done: AlgoDone) -> None:
-        """An algorithm asks for nothing more."""
-        self._special.algorithms.on_done(done)
-
     def handlers(self) -> Mapping[EventType, Callable[[Any], None]]:
         """Which method takes which event."""
+        special = self._special
         return {
             EventType.ORDER: self.on_order,
             EventType.CANCEL: self.on_cancel,
             EventType.MODIFY: self.on_modify,
             EventType.BROKER_REPORT: self.on_broker_report,
             EventType.TRADE_REPORT: self.on_trade_report,
-            EventType.TIMER: self.on_timer,
-            EventType.FAULT: self.on_fault,
-            EventType.ALGO_DONE: self.on_algo_done,
-            EventType.CHILD_ORDER: self.on_child_order,
-            EventType.CHILD_CANCEL: self.on_child_cancel,
-            **dict.fromkeys(MARKET_EVENTS, self.on_market_data),
+            EventType.TIMER: special.alarms.on_timer,
+            EventType.FAULT: special.algorithms.on_fault,
+            EventType.ALGO_DONE: special.algorithms.on_done,
+            EventType.CHILD_ORDER: special.algorithms.on_child_order,
+            EventType.CHILD_CANCEL: special.algorithms.on_child_cancel,
+            **dict.fromkeys(MARKET_EVENTS, special.on_market_data),
         }
 
     def event_filter(self, event_type: EventType) -> frozenset[str] | None:
@@ -399,12 +377,6 @@ class ExecutionEngine:
 
 
 _OWN = frozenset({OWNER})
-
-
-def _is_trade(report: TradeReport) -> bool:
-    """Whether a report tells of a trade that can be booked, and booked once."""
-    amounts = (report.quantity, report.price)
-    return bool(report.trade_id) and all(amount.is_finite() and amount > 0 for amount in amounts)
 
 
 def _overfill(over: Decimal) -> str:

@@ -1,6 +1,7 @@
 """The ends of orders that come with time: DAY and GTD where the venue has none, and unfilled timeouts."""
 
 from collections.abc import Callable
+from decimal import Decimal
 
 from tradingd.domain.enums import OrderStatus, TimeInForce
 from tradingd.domain.events import Bar, MarketEvent, Timer
@@ -8,13 +9,18 @@ from tradingd.domain.order import Trigger
 from tradingd.domain.ports import Clock, TimerService
 from tradingd.execution.work import Desk, Work
 
-__all__ = ["OWNER", "Alarms", "Expiry"]
+__all__ = ["OWNER", "Alarms", "Expiry", "seconds"]
 
 OWNER = "@execution"
 """Whose timers they are: no strategy may have an id like this."""
 
 _DAY = 86_400_000_000_000
-_SECOND = 1_000_000_000
+
+
+def seconds(ns: int) -> str:
+    """Nanoseconds as text in seconds."""
+    text = f"{Decimal(ns).scaleb(-9):f}"
+    return text.rstrip("0").rstrip(".")
 
 
 class Alarms:
@@ -116,7 +122,7 @@ class Expiry:
         timeout = work.needs.timeout
         if timeout is None or work.order.status is OrderStatus.CANCELING:
             return
-        self._desk.cancel(work, f"UNFILLED: not filled within {timeout.after_ns / _SECOND:g} s")
+        self._desk.cancel(work, f"UNFILLED: not filled within {seconds(timeout.after_ns)} s")
 
 
 def _end_of_day(event: MarketEvent, placed: int) -> int | None:

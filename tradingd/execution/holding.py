@@ -9,6 +9,7 @@ from tradingd.domain.prices import PriceBoard
 from tradingd.execution.triggers import (
     Seen,
     best_of,
+    level_of,
     seen_since,
     taken_at,
     touches,
@@ -30,7 +31,7 @@ class _Held:
         self.work = work
         self.placed = placed
         self.above = triggers_above(order.order_type, order.side)
-        self.level = None if order.stop_price is None else float(order.stop_price)
+        self.level = level_of(order.stop_price)
         self.best: float | None = None
         """The best price that a trailing stop has seen."""
         self.waits_for_price = False
@@ -57,7 +58,7 @@ class Holding:
         held = self._keep(work)
         if work.order.terms.trail is not None:
             latest = self._prices.latest.get(work.order.symbol)
-            price = 0.0 if latest is None else taken_at(latest, work.order.side)
+            price = 0 if latest is None else taken_at(latest, work.order.side)
             if price > 0:
                 self._follow(held, price)
         at = "its distance" if held.level is None else held.level
@@ -81,19 +82,18 @@ class Holding:
     def moved(self, work: Work) -> None:
         """The prices of an order that is kept here were changed."""
         held = self._by_symbol[work.order.symbol][work.order.order_id]
-        stop = work.order.stop_price
-        held.level = None if stop is None else float(stop)
+        held.level = level_of(work.order.stop_price)
 
     def would_trade(self, work: Work) -> bool | None:
         """Whether a limit order would trade at once; None when there is no price to tell."""
         order = work.order
         latest = self._prices.latest.get(order.symbol)
-        if latest is None or order.limit_price is None:
+        limit = level_of(order.limit_price)
+        if latest is None or limit is None:
             return None
         other = taken_at(latest, order.side)
         if not other > 0:
             return False  # nobody is there to trade with
-        limit = float(order.limit_price)
         return other <= limit if order.side is Side.BUY else other >= limit
 
     def own_best(self, symbol: str, side: Side) -> float | None:
@@ -150,7 +150,7 @@ class Holding:
         if order.stop_price is not None and not _is_tighter(level, order.stop_price, above=held.above):
             return False
         order.amend(None, None, level)
-        held.level = float(level)
+        held.level = level_of(level)
         return True
 
 

@@ -1,12 +1,13 @@
 """OCO groups at venues that have none: what fills of one order is taken from the others.
 
-All legs stay counted by risk. When one fills, the others are made smaller at once, or canceled when nothing of them
-is left. The venue may fill two before it hears of that: such an excess is real, is booked, and is told as OVERFILL.
+All legs stay counted by risk. When one fills, the others are made smaller at once, or canceled when nothing of
+them is left. The venue may fill two before it hears of that: such an excess is real, is booked, and is told as
+OVERFILL.
 
 A leg that is held here and whose price is touched goes out only when no other leg is at the venue any more: those
-are canceled first, which also frees the funds that they lock. If a cancel is refused, or its outcome is unknown, the
-touched leg goes out all the same: a stop that protects a position does not wait for ever. A leg that has become a
-market order is never canceled for another; the other waits until it is over.
+are canceled first, which also frees the funds that they lock. If a cancel is refused, or its outcome is unknown,
+the touched leg goes out all the same: a stop that protects a position does not wait for ever. A leg that has
+become a market order is never canceled for another; the other waits until it is over.
 """
 
 from decimal import Decimal

@@ -1,8 +1,8 @@
 """Parents and their children: one intent worked by several orders at the venue.
 
-The one rule is that a parent never promises more than it has: what its children have filled and what they may still
-fill is never more than its quantity. An order whose fate is unknown may fill in full; one that is over may still be
-owed trades, where the venue told how much of it had filled.
+The one rule is that a parent never promises more than it has: what its children have filled and what they may
+still fill is never more than its quantity. An order whose fate is unknown may fill in full; one that is over may
+still be owed trades, where the venue told how much of it had filled.
 """
 
 from decimal import Decimal
@@ -102,7 +102,7 @@ class Parents:
         self._settle(work)
 
     def _keep(self, work: Work, child: Order, label: int) -> None:
-        """Count a child for as long as it may fill; doubt a parent that was over when one of its children is not."""
+        """Count a child for as long as it may fill; a parent that is over when one of them is not is in doubt."""
         if not child.is_open:
             if child.order_id not in work.owed:
                 work.children.pop(label, None)

@@ -136,7 +136,7 @@ class OrderRegister:
 
     def tell(self, order: Order, reason: str = "") -> None:
         """Tell an order's state, and keep it where orders of that state are."""
-        if not order._status.is_terminal:
+        if order.is_open:
             if self.closed.pop(order.order_id, None) is not None:
                 self.open[order.order_id] = order  # a late fill contradicted what we believed
         elif self.open.pop(order.order_id, None) is not None:

@@ -89,7 +89,7 @@ class SpecialOrders:
             self.release(work)
 
     def release(self, work: Work) -> None:
-        """What an order was held for has come, or there was nothing to wait for: send it, or have it worked."""
+        """What an order was held for has come, or it waited for nothing: send it, or have it worked."""
         order, needs = work.order, work.needs
         if self._register.refusing:
             self.end(work, Trigger.VOID, self._register.refusing)
@@ -109,7 +109,7 @@ class SpecialOrders:
             self.parents.adopt(work, worker)
 
     def _would_rest(self, work: Work) -> bool:
-        """Whether a post-only order may go now; it ends here when it would trade, and is held when nobody knows."""
+        """Whether a post-only order may go now; it ends when it would trade, and is held when nobody knows."""
         trades = self.holding.would_trade(work)
         if trades is None:
             if not self.holding.holds(work):

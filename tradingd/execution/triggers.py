@@ -18,7 +18,7 @@ from tradingd.domain.instrument import Instrument
 from tradingd.domain.money import ONE, add, from_market, mul, sub
 from tradingd.domain.terms import Trail
 
-__all__ = ["Seen", "best_of", "seen_since", "taken_at", "touches", "trailing_level", "triggers_above"]
+__all__ = ["Seen", "best_of", "level_of", "seen_since", "taken_at", "touches", "trailing_level", "triggers_above"]
 
 _STOPS = frozenset({OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP})
 _PERCENT = Decimal("0.01")
@@ -43,6 +43,11 @@ def triggers_above(kind: OrderType, side: Side) -> bool:
     return (kind in _STOPS) == (side is Side.BUY)
 
 
+def level_of(price: Decimal | None) -> float | None:
+    """An order's own price as market data has prices, to be compared with them."""
+    return None if price is None else float(price)
+
+
 def touches(seen: Seen, level: float, *, above: bool) -> bool:
     """Whether a price has reached a level."""
     return seen.high >= level if above else seen.low <= level
@@ -55,7 +60,7 @@ def seen_since(placed: int, event: MarketEvent, side: Side) -> Seen | None:
             return None
         whole = event.ts_open >= placed
         seen = Seen(event.open, event.low, event.high, event.close) if whole else Seen.at(event.close)
-        return seen if 0 < seen.first < inf and 0 < seen.low and seen.high < inf else None
+        return seen if seen.low > 0 and 0 < seen.first < inf and seen.high < inf else None
     price = taken_at(event, side)
     return Seen.at(price) if 0 < price < inf else None
 
@@ -66,7 +71,7 @@ def taken_at(event: MarketEvent, side: Side) -> float:
         return event.ask if side is Side.BUY else event.bid
     if isinstance(event, Book):
         levels = event.asks if side is Side.BUY else event.bids
-        return levels[0][0] if levels else 0.0
+        return levels[0][0] if levels else 0
     return event.price
 
 
@@ -80,7 +85,7 @@ def best_of(event: MarketEvent, side: Side) -> float | None:
 
 
 def trailing_level(best: float, trail: Trail, side: Side, instrument: Instrument | None) -> Decimal:
-    """Where a trailing stop stands when `best` is the best price seen: at its distance or, on the tick, behind it."""
+    """Where a trailing stop stands when `best` is the best price seen: at its distance, on the tick behind."""
     price = from_market(best)
     if trail.is_percent:
         part = mul(trail.offset, _PERCENT)

@@ -86,7 +86,7 @@ class _Armed(NamedTuple):
         return self.owner, self.name
 
     def due_by(self, now_ns: int) -> "_Armed":
-        """The same timer at its latest due instant that is not after `now_ns`; one without interval has just one."""
+        """The same timer at its latest due instant that is not after `now_ns`."""
         late = (now_ns - self.due) // self.interval if self.interval else 0
         return self._replace(due=self.due + late * self.interval) if late else self
 
@@ -141,7 +141,7 @@ class TimerQueue:
         self._settle()
 
     def pop_due(self, now_ns: int) -> Iterator[Timer]:
-        """The timers due by `now_ns` in the order (due, scheduled), repeating ones armed again for their next instant.
+        """The timers due by `now_ns` in the order (due, scheduled), repeating ones armed again for the next time.
 
         A timer that is unscheduled or replaced while this iterates is not yielded any more; one that is scheduled
         meanwhile, and due by `now_ns`, is.

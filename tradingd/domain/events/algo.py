@@ -35,7 +35,10 @@ class AlgoOrder(Event, frozen=True, gc=False):
 
 
 class AlgoUpdate(Event, frozen=True, gc=False):
-    """A child changed; with `child` 0 the parent did: it is over when `status` is terminal."""
+    """A child changed; with `child` 0 the parent did: it is over when `status` is terminal.
+
+    A child that execution refuses to send is VOID. One that is over may be so no more, and fill: rarely, and late.
+    """
 
     type = EventType.ALGO_UPDATE
     route = "algorithm"
@@ -45,8 +48,6 @@ class AlgoUpdate(Event, frozen=True, gc=False):
     child: int
     status: OrderStatus
     filled: Decimal
-    available: Decimal
-    """What may still be asked for: the parent's quantity less what is filled, and less what may fill by children."""
     reason: str = ""
 
 
