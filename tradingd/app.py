@@ -68,9 +68,9 @@ def bootstrap(
     """Load configuration files and build a run from them; see `tradingd.config.load_settings` for the sources.
 
     The container has `config`, `clock`, `prices`, `instruments`, `catalog`, `data_handler`, `event_manager` (also
-    as `event_bus`), `broker`, `execution_engine`, `algorithms` (of execution, each a component of its own),
-    `portfolio_manager`, `position_sizer`, `risk_manager` and `strategy_factory`. Nothing is registered with the event manager yet: do that as in
-    `examples/spec_example.py`, or let `register_all` do it.
+    as `event_bus`), `broker`, `execution_engine`, `algorithms` (each a component), `portfolio_manager`,
+    `position_sizer`, `risk_manager` and `strategy_factory`. Nothing is registered with the event manager yet:
+    do that as in `examples/spec_example.py`, or let `register_all` do it.
 
     Raises:
         ConfigError: the configuration is wrong.

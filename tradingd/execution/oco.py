@@ -47,6 +47,17 @@ class OcoGroups:
             work.base = work.asked = quantity
             work.group.size = max(work.group.size, quantity)
 
+    def refused(self, work: Work) -> None:
+        """The venue will not change a leg: one that is too large for what others have filled is canceled."""
+        group, order = work.group, work.order
+        if group is None or not order.is_open:
+            return
+        taken = sub(group.filled, order.filled)
+        if taken <= 0:
+            work.base = work.asked = order.quantity
+        elif order.quantity > sub(work.base, taken) and order.status is not OrderStatus.CANCELING:
+            self._desk.cancel(work, f"OCO: filled by another order of group {order.terms.oco!r}")
+
     def enforce(self, work: Work) -> None:
         """A leg has changed: make the others what they are to be now, and send those that waited for it."""
         group = work.group

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from decimal import Decimal
 
 from tradingd.domain.enums import OrderStatus
-from tradingd.domain.events import BrokerReport, MarketEvent
+from tradingd.domain.events import BrokerReport, MarketEvent, ReportKind
 from tradingd.domain.order import Order, Trigger
 from tradingd.domain.ports import InstrumentLookup, TimerService
 from tradingd.domain.prices import PriceBoard
@@ -193,6 +193,8 @@ class SpecialOrders:
         """The venue's report has been told with its order's state: go on."""
         if order is not work.order and not order.is_open:
             work.owes(order, report.filled)
+        if report.kind is ReportKind.MODIFY_REJECTED:
+            self.groups.refused(work)
         self._go_on(work, order)
 
     def on_market_data(self, event: MarketEvent) -> None:

@@ -77,9 +77,9 @@ class Parent:
 class Algorithm(ABC):
     """Splits orders. Override `accept`, which reads the parameters of one, and `advance`, which goes on.
 
-    `advance` is called after `accept`, when an alarm comes due, and when a child is over. It asks for children with
-    `send` and `cancel`, for time with `wake_at`, and ends with `done`. A child that was refused is over, too: who
-    asks for the same again, at once and each time, asks for ever, and is stopped as one that floods.
+    `advance` is called after `accept`, when an alarm comes due, and when a child is over. It asks for children
+    with `send` and `cancel`, for time with `wake_at`, and ends with `done`. A child that was refused is over, too:
+    who asks for the same again, at once and each time, asks for ever, and is stopped as one that floods.
 
     It runs as a component of its own. If it raises, this algorithm is stopped, and what it worked is canceled.
 
