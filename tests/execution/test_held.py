@@ -195,7 +195,7 @@ def test_trailing_stop_before_any_price() -> None:
 
 
 def test_trailing_stop_within_a_bar() -> None:
-    """A bar is held against the old level first; its high moves the level, against which its close is held then."""
+    """A bar is held against the old level; then its high moves the level, against which its close is held."""
     floor = Floor(BARE)
     floor.bar(100, 100, 100, minute=0)
     trailing(floor, SELL, "2")

@@ -127,7 +127,7 @@ def test_other_touched_leg_goes_when_the_first_is_rejected() -> None:
 
 
 def test_both_fill() -> None:
-    """Two legs that both filled before the cancel came are booked, and told as OVERFILL, not as a contradiction."""
+    """Two legs that both filled before the cancel came are booked, and told as OVERFILL, no contradiction."""
     floor = Floor(lacking("oco"))
     target, stop = pair(floor)
     floor.venue.answers = False

@@ -149,8 +149,10 @@ class Parents:
     def _price_refusal(self, work: Work, limit_price: Decimal | None) -> str:
         """Why a child's price is beyond what its parent allows."""
         parent = work.order
-        if limit_price is None or parent.limit_price is None:
+        if parent.limit_price is None:
             return ""
+        if limit_price is None:
+            return "REFUSED: a market child could break its parent's limit price" if work.needs.algorithm else ""
         if work.needs.algorithm and _is_worse(limit_price, parent.limit_price, parent.side):
             return f"REFUSED: the limit price {limit_price} is worse than the parent's {parent.limit_price}"
         if work.needs.priced and self._holding.would_trade(work):

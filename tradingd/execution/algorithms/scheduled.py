@@ -101,6 +101,8 @@ class Scheduled(Algorithm):
             return available
         part, whole = _sum(plan.weights[plan.next : due]), _sum(plan.weights[plan.next :])
         quantity = self.instrument(parent).floor_quantity(share(available, part, whole))
+        if self.is_too_small(parent, quantity):
+            return quantity
         return available if self.is_too_small(parent, sub(available, quantity)) else quantity
 
     def _price(self, parent: Parent, plan: _Plan) -> Decimal | None:
