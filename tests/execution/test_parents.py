@@ -347,7 +347,7 @@ class Chaos(RuleBasedStateMachine):
             assert not any(child.is_open for child in children if child is not None)
 
 
-Chaos.TestCase.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
+Chaos.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
 TestChaos = Chaos.TestCase
 
 

@@ -10,6 +10,7 @@ from decimal import Decimal
 from tradingd.domain.enums import OrderStatus, OrderType, Side
 from tradingd.domain.money import neg
 from tradingd.domain.order import Order, Trigger
+from tradingd.domain.terms import PLAIN
 from tradingd.execution.holding import Holding
 from tradingd.execution.needs import Form, form_of
 from tradingd.execution.register import OrderRegister
@@ -45,7 +46,7 @@ class Parents:
             return refusal
         parent, own = work.order, form_of(work.order, work.needs)
         stop = own.stop_price if order_type is own.order_type else None
-        terms = own.terms if order_type.has_limit or order_type is own.order_type else type(own.terms)()
+        terms = own.terms if order_type.has_limit or order_type is own.order_type else PLAIN
         child = self._register.take_child(
             parent, label, quantity, Form(order_type, limit_price, stop, own.time_in_force, terms)
         )
@@ -79,9 +80,7 @@ class Parents:
 
     def finish(self, work: Work, ends_as: Trigger, reason: str) -> None:
         """No further children: the parent ends like this once those it has are over."""
-        work.ending, work.ends_as = True, ends_as
-        if reason:
-            work.order.reason = reason
+        work.ending, work.ends_as, work.end_reason = True, ends_as, reason
         self._settle(work)
 
     def on_child(self, work: Work, child: Order) -> None:
@@ -128,7 +127,7 @@ class Parents:
         complete = parent.filled >= parent.quantity
         if parent.status is _S.PREPARED and work.ends_as is Trigger.REJECT:
             work.ends_as = Trigger.VOID
-        self._desk.end(work, Trigger.COMPLETE if complete else work.ends_as, parent.reason)
+        self._desk.end(work, Trigger.COMPLETE if complete else work.ends_as, work.end_reason)
 
     def _refusal(
         self, work: Work, label: int, quantity: Decimal, order_type: OrderType, limit_price: Decimal | None

@@ -135,9 +135,11 @@ class Replacer:
         plan.replacing, plan.asked = False, False
         change, plan.change = plan.change, (None, None, None)
         work.order.amend(*change)
+        if not work.order.is_open:
+            self._desk.tell(work, plan.reason)  # as much had filled as it was to be made
+            return
+        self._send(work)
         if work.order.is_open:
-            self._send(work)
-        if work.order.is_open or plan.reason == "MODIFIED":
             self._desk.tell(work, plan.reason)
 
     def _stay(self, work: Work, plan: _Plan) -> None:

@@ -32,6 +32,7 @@ class Work:
         "asked",
         "base",
         "children",
+        "end_reason",
         "ending",
         "ends_as",
         "group",
@@ -52,6 +53,7 @@ class Work:
         self.needs = needs
         self.ends_as = Trigger.CANCEL
         """What the confirmation of a cancel means."""
+        self.end_reason = ""
         self.ending = False
         """A parent that gets no further children: it is over when those it has are."""
         self.over = False
