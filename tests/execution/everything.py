@@ -62,6 +62,10 @@ class Everything(Strategy):
             elif age == 30:
                 self.cancel(intent)
 
+    def near(self, side: Side, price: float, steps: int) -> float:
+        """The price with `steps` steps more to buy, less to sell."""
+        return price * (1 + steps * self.params.step * side.sign)
+
     def ask(self, side: Side, **options: Any) -> None:
         quantity = options.pop("quantity", self.params.quantity)
         self.age[self.order(self.params.symbol, side, quantity, **options)] = 0
@@ -89,17 +93,17 @@ class Everything(Strategy):
         self.ask(side)
 
     def stop(self, side: Side, price: float) -> None:
-        self.ask(side, stop=price * (1 + 2 * self.params.step * side.sign))
+        self.ask(side, stop=self.near(side, price, 2))
 
     def stop_limit(self, side: Side, price: float) -> None:
         self.ask(
             side,
-            stop=price * (1 + 2 * self.params.step * side.sign),
-            limit=price * (1 + 10 * self.params.step * side.sign),
+            stop=self.near(side, price, 2),
+            limit=self.near(side, price, 10),
         )
 
     def take_profit(self, side: Side, price: float) -> None:
-        self.ask(side, take_profit=price * (1 - 2 * self.params.step * side.sign))
+        self.ask(side, take_profit=self.near(side, price, -2))
 
     def trailing(self, side: Side, price: float) -> None:
         self.ask(side, trail=Trail(Decimal(str(round(price * 5 * self.params.step, 2)))))
@@ -109,33 +113,33 @@ class Everything(Strategy):
 
     def pair(self, side: Side, price: float) -> None:
         group = f"pair-{self.asked}"
-        self.ask(side, limit=price * (1 - 3 * self.params.step * side.sign), oco=group)
-        self.ask(side, stop=price * (1 + 3 * self.params.step * side.sign), oco=group)
+        self.ask(side, limit=self.near(side, price, -3), oco=group)
+        self.ask(side, stop=self.near(side, price, 3), oco=group)
 
     def good_till(self, side: Side, price: float) -> None:
         ends = self.now + int(self.params.pause_s * 2 * _NS)
         self.ask(
             side,
-            limit=price * (1 - 10 * self.params.step * side.sign),
+            limit=self.near(side, price, -10),
             time_in_force=TimeInForce.GTD,
             expire_ts=ends,
         )
 
     def day(self, side: Side, price: float) -> None:
-        self.ask(side, limit=price * (1 - 3 * self.params.step * side.sign), time_in_force=TimeInForce.DAY)
+        self.ask(side, limit=self.near(side, price, -3), time_in_force=TimeInForce.DAY)
 
     def post_only(self, side: Side, price: float) -> None:
-        self.ask(side, limit=price * (1 - 1 * self.params.step * side.sign), post_only=True)
-        self.ask(side, limit=price * (1 + 100 * self.params.step * side.sign), post_only=True)
+        self.ask(side, limit=self.near(side, price, -1), post_only=True)
+        self.ask(side, limit=self.near(side, price, 100), post_only=True)
 
     def requoted(self, side: Side, price: float) -> None:
         requote = Requote(
             after_ns=int(self.params.pause_s * _NS / 2),
             times=2,
-            worst=Decimal(str(round(price * (1 + 20 * self.params.step * side.sign), 2))),
+            worst=Decimal(str(round(self.near(side, price, 20), 2))),
             then="market" if self.asked % 4 else "cancel",
         )
-        self.ask(side, limit=price * (1 - 5 * self.params.step * side.sign), requote=requote)
+        self.ask(side, limit=self.near(side, price, -5), requote=requote)
 
     def twap(self, side: Side, price: float) -> None:
         algo = AlgoSpec.of("twap", duration_s=self.params.pause_s * 3, slices=5, jitter="0.4")
@@ -146,7 +150,7 @@ class Everything(Strategy):
         self.ask(
             side,
             quantity=self.params.quantity * 3,
-            limit=price * (1 + 2 * self.params.step * side.sign),
+            limit=self.near(side, price, 2),
             algo=algo,
         )
 
@@ -159,6 +163,6 @@ class Everything(Strategy):
         self.ask(
             side,
             quantity=self.params.quantity * 4,
-            limit=price * (1 - 2 * self.params.step * side.sign),
+            limit=self.near(side, price, -2),
             algo=algo,
         )

@@ -18,6 +18,8 @@ BARS = f"""
 [data]
 catalog = "pkg:tradingd/sample_data"
 interval = "1d"
+start = 2008-01-01
+end = 2010-12-31
 [risk]
 allow_short = true
 limits = {{ prevent_self_match = false }}
