@@ -57,9 +57,8 @@ class Holding:
         """Keep a conditional order until its price is touched."""
         held = self._keep(work)
         if work.order.terms.trail is not None:
-            latest = self._prices.latest.get(work.order.symbol)
-            price = 0 if latest is None else taken_at(latest, work.order.side)
-            if price > 0:
+            price = self._prices.price(work.order.symbol)
+            if price is not None and price > 0:
                 self._follow(held, price)
         at = "its distance" if held.level is None else held.level
         self._desk.tell(work, f"HELD: until the market touches {at}")
