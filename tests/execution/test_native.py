@@ -1,7 +1,7 @@
 """What is emulated fills as what is native does, where the data leave no doubt.
 
-An emulated conditional order is sent by the event that touches it and so fills at the next one. On quotes that stay
-for two events each, that is the same price.
+An emulated conditional order is sent by the event that touches it and so fills at the next one. On quotes that
+stay for two events each, that is the same price.
 """
 
 from collections.abc import Iterator
