@@ -27,7 +27,6 @@ from tradingd.domain.events import Event
 from tradingd.domain.loading import explain, load_class
 from tradingd.domain.money import mul
 from tradingd.domain.prices import PriceBoard
-from tradingd.domain.terms import Requote
 from tradingd.errors import ConfigError, DataError
 from tradingd.execution.algorithms.base import Algorithm
 from tradingd.execution.algorithms.shipped import algorithm_classes
@@ -129,7 +128,7 @@ def build(settings: Settings) -> Container:
         prices=prices,
         instruments=instruments,
         algorithms=[algorithm.name for algorithm in algorithms],
-        unfilled_timeout=_unfilled_timeout(settings),
+        unfilled_timeout_ns=_unfilled_timeout_ns(settings),
         reroute=manager.reroute,
     )
     add("execution_engine", execution)
@@ -301,9 +300,9 @@ def _order_ids(settings: Settings) -> OrderIds:
     return OrderIds(prefix=settings.execution.order_id_prefix, instance=settings.execution.instance)
 
 
-def _unfilled_timeout(settings: Settings) -> Requote | None:
+def _unfilled_timeout_ns(settings: Settings) -> int:
     seconds = settings.execution.unfilled_timeout_s
-    return None if seconds is None else Requote(after_ns=int(mul(seconds, _NS)))
+    return 0 if seconds is None else int(mul(seconds, _NS))
 
 
 def _algorithms(settings: Settings, **parts: Any) -> tuple[Algorithm, ...]:  # noqa: ANN401 - those of Algorithm

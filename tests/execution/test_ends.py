@@ -142,7 +142,7 @@ def test_unfilled_timeout() -> None:
 
 def test_default_timeout() -> None:
     """The default holds for limit orders, not for market orders nor for those with a word of their own."""
-    floor = Floor(unfilled_timeout=TIMEOUT)
+    floor = Floor(unfilled_timeout_ns=TIMEOUT.after_ns)
     floor.limit("90", "s:1")
     floor.limit("90", "s:2", terms=OrderTerms(requote=Requote(after_ns=10**15)))
     floor.place("s:3")

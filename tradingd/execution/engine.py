@@ -60,7 +60,7 @@ class ExecutionEngine:
 
     What a venue lacks is emulated, and an order with an algorithm or a re-quote is worked by children: see
     `SpecialOrders` and docs/execution.md. `venues` tells what each venue can do (everything, unless told),
-    `unfilled_timeout` is for limit orders without a word of their own, `algorithms` are the names of those that
+    `unfilled_timeout_ns` is for limit orders without a word of their own, `algorithms` are the names of those that
     are registered, and `reroute` is called when market events of another symbol are needed.
 
     Reasons that others may rely on begin with MODIFIED, MODIFY_REJECTED (the order stays as it was), HELD,
@@ -98,7 +98,7 @@ class ExecutionEngine:
         prices: PriceBoard | None = None,
         instruments: InstrumentLookup | None = None,
         algorithms: Collection[str] = (),
-        unfilled_timeout: Requote | None = None,
+        unfilled_timeout_ns: int = 0,
         reroute: Callable[[], None] | None = None,
     ) -> None:
         self._emit = emit
@@ -117,11 +117,11 @@ class ExecutionEngine:
             prices=prices if prices is not None else PriceBoard(),
             instruments=instruments,
             algorithms=algorithms,
-            timeout=unfilled_timeout,
+            timeout=Requote(after_ns=unfilled_timeout_ns) if unfilled_timeout_ns else None,
             watch=self._watch,
         )
         able = all(venue == EVERYTHING for venue in (venues or {}).values())
-        self._sends_plain = able and unfilled_timeout is None
+        self._sends_plain = able and not unfilled_timeout_ns
         """Whether an order without terms is simply sent."""
 
     # --- public calls --------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from tradingd.domain.enums import OrderType, Side
 from tradingd.domain.events import MarketEvent
+from tradingd.domain.order import Order
 from tradingd.domain.ports import Clock, InstrumentLookup
 from tradingd.domain.prices import PriceBoard
 from tradingd.execution.triggers import (
@@ -83,11 +84,10 @@ class Holding:
         held = self._by_symbol[work.order.symbol][work.order.order_id]
         held.level = level_of(work.order.stop_price)
 
-    def would_trade(self, work: Work) -> bool | None:
-        """Whether a limit order would trade at once; None when there is no price to tell."""
-        order = work.order
+    def would_trade(self, order: Order, limit_price: Decimal | None) -> bool | None:
+        """Whether an order would trade at once at a limit price; None when there is no price to tell."""
         latest = self._prices.latest.get(order.symbol)
-        limit = level_of(order.limit_price)
+        limit = level_of(limit_price)
         if latest is None or limit is None:
             return None
         other = taken_at(latest, order.side)

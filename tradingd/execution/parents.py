@@ -154,8 +154,8 @@ class Parents:
             return "REFUSED: a market child could break its parent's limit price" if work.needs.algorithm else ""
         if work.needs.algorithm and _is_worse(limit_price, parent.limit_price, parent.side):
             return f"REFUSED: the limit price {limit_price} is worse than the parent's {parent.limit_price}"
-        if work.needs.priced and self._holding.would_trade(work):
-            return f"POST_ONLY: at {parent.limit_price} it would trade at once"
+        if work.needs.priced and self._holding.would_trade(parent, limit_price):
+            return f"POST_ONLY: at {limit_price} it would trade at once"
         return ""
 
 

@@ -110,7 +110,7 @@ class SpecialOrders:
 
     def _would_rest(self, work: Work) -> bool:
         """Whether a post-only order may go now; it ends when it would trade, and is held when nobody knows."""
-        trades = self.holding.would_trade(work)
+        trades = self.holding.would_trade(work.order, work.order.limit_price)
         if trades is None:
             if not self.holding.holds(work):
                 self.holding.hold_for_price(work)
