@@ -29,7 +29,6 @@ child that was over shows signs of life after that, its parent is in DOUBT: UNKN
 Nothing assigns `status`: `apply`, and through it `apply_fill` and `amend`, are the only ways to move.
 """
 
-from copy import copy
 from decimal import Decimal
 from enum import IntEnum, auto
 
@@ -251,15 +250,26 @@ class Order:
         terms: OrderTerms = PLAIN,
     ) -> "Order":
         """A new order that works a part of `parent`; its fills are booked for the parent's intent."""
-        order = copy(parent)
-        order.order_id, order.parent_id = order_id, parent.order_id
-        order.intent_id, order.booked_as = f"{parent.intent_id}/{label}", parent.intent_id
-        order.quantity, order.order_type = quantity, order_type
-        order.limit_price, order.stop_price = limit_price, stop_price
-        order.time_in_force, order.terms = time_in_force, terms
-        order.exchange_order_id = order.reason = ""
-        order.filled = ZERO
-        order._status = OrderStatus.NEW  # noqa: SLF001 - its own class's, not yet anybody's
+        order = cls(
+            order_id,
+            ApprovedOrder(
+                0,
+                parent.strategy_id,
+                f"{parent.intent_id}/{label}",
+                parent.symbol,
+                parent.venue,
+                parent.side,
+                quantity,
+                order_type,
+                limit_price,
+                stop_price,
+                time_in_force,
+                parent.reduce_only,
+                parent.tag,
+                terms,
+            ),
+        )
+        order.parent_id, order.booked_as = parent.order_id, parent.intent_id
         return order
 
     def __repr__(self) -> str:
