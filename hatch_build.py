@@ -32,7 +32,7 @@ MODULES = (
 )
 """What the path of a bar and of an order runs through. A folder stands for all modules in it."""
 
-PLAIN = {"broker/base.py", "risk/limits/base.py"}
+PLAIN = {"broker/base.py", "execution/algorithms/base.py", "risk/limits/base.py"}
 """Classes that users derive from stay plain."""
 
 

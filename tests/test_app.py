@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from tradingd import bootstrap
-from tradingd.app import load_market_data, make_strategies
+from tradingd.app import load_market_data, make_strategies, register_all
 from tradingd.broker.simulated import SimulatedBroker
+from tradingd.domain.enums import OrderStatus
 from tradingd.errors import ConfigError, DataError, UsageError
 from tradingd.runtime.async_manager import AsyncEventManager
 from tradingd.runtime.sync_manager import SyncEventManager
@@ -152,3 +153,70 @@ def test_the_symbol_that_prices_a_fee_coin_has_to_be_there(tmp_path: Path) -> No
     config.write_text('[broker.fees]\nkind = "third_coin"\ncoin = "BNB"\ncoin_symbol = "BNBUSD"\n')
     with pytest.raises(ConfigError, match="there is no 'BNBUSD'"):
         bootstrap([config], environ={})
+
+
+# --- execution -----------------------------------------------------------------------------------------------
+
+OWN = """
+from tradingd.execution.algorithms.base import Algorithm
+
+class Sniper(Algorithm):
+    def accept(self, parent, params):
+        pass
+
+    def advance(self, parent):
+        pass
+"""
+
+
+def test_the_shipped_algorithms_and_own_ones_are_built(tmp_path: Path) -> None:
+    """A user's algorithm beside the configuration is built beside the shipped ones, and orders may name it."""
+    (tmp_path / "my_sniper.py").write_text(OWN)
+    text = '[execution]\nalgorithms = { sniper = "my_sniper:Sniper" }\nvolume_curves = { day = [3, 1.5] }\n'
+    container = build(tmp_path, SAMPLE + text)
+    algorithms = {algorithm.name: algorithm for algorithm in container.get("algorithms")}
+    assert list(algorithms) == ["iceberg", "twap", "vwap", "sniper"]
+    assert type(algorithms["sniper"]).__name__ == "Sniper"
+    assert algorithms["vwap"].curves == {"day": "3,1.5"}
+
+
+@pytest.mark.parametrize("path", ["tests.test_app:nothing", "tradingd.strategy.base:Strategy"])
+def test_what_is_no_algorithm_is_refused(tmp_path: Path, path: str) -> None:
+    """A class that does not exist, or is no Algorithm, is told before the run."""
+    with pytest.raises(ConfigError, match=f"algorithm {path!r}"):
+        build(tmp_path, SAMPLE + f'[execution]\nalgorithms = {{ own = "{path}" }}\n')
+
+
+def test_a_curve_needs_volume(tmp_path: Path) -> None:
+    """A curve of nothing but zeros is refused."""
+    with pytest.raises(ConfigError, match="the curve 'day' needs a number above 0"):
+        build(tmp_path, SAMPLE + "[execution]\nvolume_curves = { day = [0, 0] }\n")
+
+
+def test_a_default_unfilled_timeout(tmp_path: Path) -> None:
+    """The configured timeout cancels a resting limit order that has no word of its own."""
+    script = """
+from tradingd.strategy.base import Strategy, StrategyParams
+
+class Once(Strategy):
+    class Params(StrategyParams):
+        symbol: str
+
+    def on_bar(self, bar):
+        if not getattr(self, "asked", False):
+            self.asked = True
+            self.buy(bar.symbol, 1, limit=0.01)
+"""
+    (tmp_path / "my_once.py").write_text(script)
+    text = '[[strategies]]\nname = "my_once:Once"\nparams = { symbol = "AAPL" }\n'
+    for timeout, status in (
+        ("", OrderStatus.OPEN),
+        ("[execution]\nunfilled_timeout_s = 90000\n", OrderStatus.CANCELED),
+    ):
+        container = build(tmp_path, SAMPLE + timeout + text, "run.mode=backtest", "data.end=2000-04-01")
+        strategies = make_strategies(container)
+        load_market_data(container, strategies)
+        register_all(container, strategies)
+        for event in container.get("data_handler").stream():
+            container.get("event_manager").publish(event)
+        assert container.get("execution_engine").get_order("t1-1-1").status is status

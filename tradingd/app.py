@@ -29,8 +29,6 @@ from tradingd.domain.events import Event
 from tradingd.domain.loading import construct, load_class
 from tradingd.domain.prices import PriceBoard
 from tradingd.errors import ConfigError, DataError
-from tradingd.execution.engine import ExecutionEngine
-from tradingd.execution.ids import OrderIds
 from tradingd.portfolio.manager import PortfolioManager
 from tradingd.risk import limits as risk_limits
 from tradingd.risk.manager import RiskManager
@@ -45,11 +43,12 @@ from tradingd.runtime.clock import ManualClock, TimerQueue
 from tradingd.runtime.container import Container
 from tradingd.runtime.manager import EventManager
 from tradingd.runtime.sync_manager import SyncEventManager
-from tradingd.simulation import simulated_broker
 from tradingd.strategy.base import Strategy
 from tradingd.strategy.context import StrategyContext
 from tradingd.strategy.factory import StrategyFactory
 from tradingd.strategy.indicators import ATR
+from tradingd.wiring.execution import make_algorithms, make_engine
+from tradingd.wiring.simulation import simulated_broker
 
 __all__ = ["bootstrap", "build", "load_market_data", "make_strategies", "register_all"]
 
@@ -64,9 +63,9 @@ def bootstrap(
     """Load configuration files and build a run from them; see `tradingd.config.load_settings` for the sources.
 
     The container has `config`, `clock`, `prices`, `instruments`, `catalog`, `data_handler`, `event_manager` (also
-    as `event_bus`), `broker`, `execution_engine`, `portfolio_manager`, `position_sizer`, `risk_manager` and
-    `strategy_factory`. Nothing is registered with the event manager yet: do that as in
-    `examples/spec_example.py`, or let `register_all` do it.
+    as `event_bus`), `broker`, `execution_engine`, `algorithms` (each a component), `portfolio_manager`,
+    `position_sizer`, `risk_manager` and `strategy_factory`. Nothing is registered with the event manager yet:
+    do that as in `examples/spec_example.py`, or let `register_all` do it.
 
     Raises:
         ConfigError: the configuration is wrong.
@@ -113,7 +112,22 @@ def build(settings: Settings) -> Container:
         venues={broker.venue: broker.capabilities},
     )
     add("broker", broker)
-    add("execution_engine", ExecutionEngine(emit=emit, clock=clock, ids=_order_ids(settings)))
+    algorithms = make_algorithms(
+        settings.execution, emit=emit, clock=clock, timers=timers, prices=prices, instruments=instruments
+    )
+    add("algorithms", algorithms)
+    execution = make_engine(
+        settings.execution,
+        algorithms,
+        emit=emit,
+        clock=clock,
+        venues={broker.venue: broker.capabilities},
+        timers=timers,
+        prices=prices,
+        instruments=instruments,
+        reroute=manager.reroute,
+    )
+    add("execution_engine", execution)
     add("portfolio_manager", portfolio)
     add("position_sizer", sizer)
     add("risk_manager", risk)
@@ -202,6 +216,8 @@ def register_all(container: Container, strategies: Sequence[Strategy]) -> None:
     manager.register_component("broker", broker, tuple(broker.handlers()))
     for name in ("execution_engine", "portfolio_manager", "risk_manager"):
         manager.register_component(name, container.get(name))
+    for algorithm in container.get("algorithms"):
+        manager.register_component(algorithm.strategy_id, algorithm)
     for strategy in strategies:
         manager.register_component(f"strategy.{strategy.strategy_id}", strategy, strategy.market_events())
 
@@ -274,10 +290,6 @@ def _instruments(settings: Settings, catalog: Catalog | None, files: Sequence[Se
     return InstrumentRegistry(
         recorded, configured, currency=settings.portfolio.currency, venue=settings.broker.venue
     )
-
-
-def _order_ids(settings: Settings) -> OrderIds:
-    return OrderIds(prefix=settings.execution.order_id_prefix, instance=settings.execution.instance)
 
 
 def _broker(

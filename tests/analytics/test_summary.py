@@ -104,6 +104,12 @@ def test_an_order_counts_once_at_its_terminal_status() -> None:
     assert observed(*map(update, states)).orders == {"CANCELED": 1}
 
 
+def test_parts_of_an_order_do_not_count() -> None:
+    """Of an order that is worked by several only the whole counts."""
+    part = msgspec.structs.replace(update(OrderStatus.CANCELED, "o-2"), parent_id="o-1")
+    assert observed(part, update(OrderStatus.FILLED)).orders == {"FILLED": 1}
+
+
 def test_a_late_fill_moves_the_count() -> None:
     """A cancelled order that turns out to be filled is one filled order."""
     assert observed(update(OrderStatus.CANCELED), update(OrderStatus.FILLED)).orders == {"FILLED": 1}

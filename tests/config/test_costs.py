@@ -23,8 +23,8 @@ from tradingd.domain.enums import Liquidity, Side
 from tradingd.domain.events import Fee
 from tradingd.domain.instrument import Instrument
 from tradingd.errors import ConfigError
-from tradingd.simulation import fee_model, margin_rules, slippage_model
 from tradingd.testing import make_bar, make_instrument
+from tradingd.wiring.simulation import fee_model, margin_rules, slippage_model
 
 AAPL = make_instrument()
 TIERS = (

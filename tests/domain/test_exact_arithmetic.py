@@ -18,6 +18,8 @@ ALLOWED = {
     # Ages in nanoseconds, told in seconds in a message.
     ("risk/limits/orders.py", "age / _NS"),
     ("risk/limits/orders.py", "self.max_age_ns / _NS"),
+    # An order's price, to be compared with market data's floats; no money moves by it.
+    ("execution/triggers.py", "float(price)"),
     # Counts orders.
     ("execution/engine.py", "sum((self.cancel_order(order.order_id, reason) for order in open_orders))"),
 }

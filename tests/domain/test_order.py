@@ -67,7 +67,7 @@ def test_every_status_has_a_row_and_is_reached() -> None:
 
 
 def test_terminal_states_are_left_only_by_contradicting_evidence() -> None:
-    """Out of a terminal state lead late fills, the news that an order existed after all, and a late change."""
+    """Out of a terminal state lead late fills, the news that an order lived, doubt, and a late change."""
     ways_out = {
         (status, trigger, target)
         for status, row in TRANSITIONS.items()
@@ -79,6 +79,7 @@ def test_terminal_states_are_left_only_by_contradicting_evidence() -> None:
         (S.FILLED, T.REOPEN, S.OPEN),
         (S.CANCELED, T.COMPLETE, S.FILLED),
         (S.EXPIRED, T.COMPLETE, S.FILLED),
+        *((thought, T.DOUBT, S.UNKNOWN) for thought in S if thought.is_terminal and thought is not S.DENIED),
         *(
             (thought, trigger, target)
             for thought in (S.REJECTED, S.VOID)

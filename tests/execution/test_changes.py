@@ -131,7 +131,7 @@ def test_order_ends_with_a_change_under_way() -> None:
     desk = opened()
     change(desk, quantity=Decimal(20))
     desk.tell(K.CANCELED)
-    assert not desk.engine._raises
+    assert not desk.engine._changes._raises
 
 
 def test_completed_order_cannot_grow() -> None:

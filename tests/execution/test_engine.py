@@ -84,8 +84,8 @@ def test_remembered_intents_are_bounded() -> None:
     for number in range(20):
         order_id = desk.engine.place_order(approved(f"s:{number}"))
         desk.engine.on_broker_report(report(order_id, K.REJECTED))
-    assert len(desk.engine._past_intents) == 5
-    assert len(desk.engine._by_intent) == 1
+    assert len(desk.engine._register.past_intents) == 5
+    assert len(desk.engine._register.by_intent) == 1
 
 
 def test_order_ids() -> None:

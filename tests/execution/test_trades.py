@@ -150,7 +150,7 @@ def test_remembered_trades_are_bounded() -> None:
         desk.engine.on_trade_report(trade(f"theirs{number}", f"X{number}", 1))
         order_id = desk.engine.place_order(approved(f"o:{number}"))
         desk.engine.on_trade_report(trade(order_id, f"T{number}", 10))
-    assert len(desk.engine._trades) == 7
+    assert len(desk.engine._register.trades) == 7
 
 
 @pytest.mark.parametrize(

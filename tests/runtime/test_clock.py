@@ -223,3 +223,59 @@ def test_a_senseless_budget_is_refused() -> None:
     """A budget needs a window."""
     with pytest.raises(UsageError, match="need max_restarts >= 0"):
         RestartBudget(max_restarts=1, per_s=0)
+
+
+# --- timers for one instant, and timers set while others fire ------------------------------------------------
+
+
+def test_a_timer_for_one_instant_fires_once() -> None:
+    """It fires at its instant, and never again."""
+    timers = TimerQueue(ManualClock(100))
+    timers.schedule_at("s", "t", 150)
+    assert (fired(timers, 149), fired(timers, 10_000), fired(timers, 20_000)) == ([], [(150, "s", "t")], [])
+    assert timers.next_due == NEVER
+
+
+def test_a_past_instant_is_now() -> None:
+    """A timer for an instant that is past fires at the present one: time never goes back."""
+    timers = TimerQueue(ManualClock(100))
+    timers.schedule_at("s", "t", 50)
+    assert fired(timers, 100) == [(100, "s", "t")]
+
+
+def test_instants_in_a_gap_fire_one_by_one() -> None:
+    """Timers for single instants are not coalesced, however long the gap."""
+    timers = TimerQueue(ManualClock())
+    for number in (3, 1, 2):
+        timers.schedule_at("s", f"t{number}", number)
+    assert [due for due, _, _ in fired(timers, 10**9)] == [1, 2, 3]
+
+
+def test_a_timer_set_while_others_fire_takes_its_turn() -> None:
+    """One that is set by what another set off, and is due before a third, fires between them."""
+    clock = ManualClock()
+    timers = TimerQueue(clock)
+    timers.schedule_at("s", "first", 10)
+    timers.schedule_at("s", "last", 30)
+    told = []
+    for timer in timers.pop_due(100):
+        clock.advance_to(timer.ts)
+        told.append((timer.ts, timer.name))
+        if timer.name == "first":
+            timers.schedule("s", "between", 15)
+            timers.schedule_at("s", "next", 20)
+    assert told == [(10, "first"), (20, "next"), (30, "last"), (100, "between")]
+
+
+def test_a_timer_that_sets_itself_anew_does_not_flood() -> None:
+    """A repeating timer that its owner sets anew each time it fires is coalesced over a gap all the same."""
+    clock = ManualClock()
+    timers = TimerQueue(clock)
+    timers.schedule("s", "t", 10)
+    told = []
+    for timer in timers.pop_due(1_000_005):
+        clock.advance_to(timer.ts)
+        told.append(timer.ts)
+        timers.schedule("s", "t", 10)
+    assert told == [1_000_000]
+    assert timers.next_due == 1_000_010

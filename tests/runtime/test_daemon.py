@@ -50,11 +50,14 @@ async def test_a_run_goes_through_its_states() -> None:
 
 
 async def test_every_component_has_a_task_of_its_own() -> None:
-    """Broker, execution, portfolio, risk, each strategy, market data and the feed are named, supervised tasks."""
+    """Each component, strategies and algorithms among them, market data and the feed are supervised tasks."""
     session = make_session()
     await session.run()
     assert set(session.supervisor.tasks) == {
         "component.broker",
+        "component.algo.iceberg",
+        "component.algo.twap",
+        "component.algo.vwap",
         "component.execution_engine",
         "component.portfolio_manager",
         "component.risk_manager",

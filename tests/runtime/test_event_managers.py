@@ -27,13 +27,13 @@ def signal(name: str) -> Any:
 
 @BOTH
 def test_market_events_go_stage_by_stage(kind: Any) -> None:
-    """A market event is offered to broker, portfolio, risk and strategy in that order."""
+    """A market event is offered to broker, portfolio, execution, risk and strategy in that order."""
     notes: list[Any] = []
     manager = make_manager(kind)
     for stage in reversed(Stage):
         manager.register_component(stage.name, Probe(notes, stage.name, stage=stage), BAR)
     drive(manager, [make_bar()])
-    assert [name for name, _ in notes] == ["BROKER", "PORTFOLIO", "RISK", "STRATEGY"]
+    assert [name for name, _ in notes] == ["BROKER", "PORTFOLIO", "EXECUTION", "RISK", "STRATEGY"]
 
 
 @BOTH
@@ -484,3 +484,28 @@ async def test_market_data_waits_while_its_queue_is_full() -> None:
     delivering = asyncio.ensure_future(manager.tasks()["market_data"]())
     await third
     delivering.cancel()
+
+
+@BOTH
+def test_timers_set_by_timers_fire_in_order(kind: Any) -> None:
+    """A timer that another one's handler sets, due before the next market event, fires in its turn."""
+    notes: list[Any] = []
+    manager = make_manager(kind)
+
+    class Chain:
+        """Sets the next timer when one fires."""
+
+        def on_start(self) -> None:
+            """Set the first."""
+            manager.timers.schedule_at("chain", "0", make_bar().ts_open + 1)
+
+        def on_timer(self, timer: Any) -> None:
+            """Note it, and set the next."""
+            notes.append(manager.clock.now() - make_bar().ts_open)
+            if len(notes) < 4:
+                manager.timers.schedule_at("chain", str(len(notes)), manager.clock.now() + 10)
+
+    manager.register_component("chain", Chain(), (EventType.TIMER,))
+    manager.clock.advance_to(make_bar().ts_open)
+    drive(manager, [make_bar(), make_bar(minute=1)])
+    assert notes == [1, 11, 21, 31]

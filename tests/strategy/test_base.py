@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from tradingd.domain.enums import Direction, OrderStatus, OrderType, Side, TimeInForce
@@ -175,6 +176,21 @@ def test_working_orders_are_followed(run: StrategyRun) -> None:
         run.strategy.orders["s:1"] = None  # type: ignore[index]
     run.order(update(OrderStatus.CANCELED))
     assert list(run.strategy.orders) == []
+
+
+def test_parts_of_an_order_are_not_seen() -> None:
+    """Of an intent that several orders work the strategy sees the whole only."""
+
+    class Listener(Recorder):
+        def on_order(self, update: OrderUpdate) -> None:
+            self.told.append(update.intent_id)
+
+    run = started(Listener)
+    part = update(OrderStatus.OPEN, "s:1/1")
+    run.order(msgspec.structs.replace(part, order_id="t1-1-2", parent_id="t1-1-1"))
+    assert (run.strategy.told, dict(run.strategy.orders)) == ([], {})
+    run.order(update(OrderStatus.OPEN))
+    assert (run.strategy.told, list(run.strategy.orders)) == (["s:1"], ["s:1"])
 
 
 def test_a_late_refusal_of_a_change_does_not_revive_an_order(run: StrategyRun) -> None:

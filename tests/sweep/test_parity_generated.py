@@ -51,7 +51,8 @@ def accounts(draw: st.DrawFn) -> str:
     broker = f"taker_fee_percent = {draw(st.sampled_from((0, 0.1, 0.075, 1, -0.02)))}\n"
     broker += f"slippage_bps = {draw(st.sampled_from((0, 1, 2.5, 33)))}\n"
     if margin:
-        broker += f'account = "margin"\nmaintenance_margin_percent = 0\nleverage = {draw(st.sampled_from((1, 1.5, 4)))}\n'
+        broker += 'account = "margin"\nmaintenance_margin_percent = 0\n'
+        broker += f"leverage = {draw(st.sampled_from((1, 1.5, 4)))}\n"
     halt = draw(st.one_of(st.none(), _HALTS))
     daily = "" if halt is None else f"daily_loss_percent = {draw(_number(1, 3, 1))}\non_daily_loss = {halt}\n"
     drawdown = f"max_drawdown_percent = {draw(_number(1, 8, 1))}\non_drawdown = {draw(_HALTS)}\n"

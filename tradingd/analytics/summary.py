@@ -236,6 +236,8 @@ class SessionStats:
             fees[fee.asset] = add(fees.get(fee.asset, ZERO), fee.amount)
 
     def _on_order(self, update: OrderUpdate) -> None:
+        if update.parent_id:
+            return  # a part of an order that is counted as a whole
         status = update.status
         if not status.is_terminal and update.order_id not in self._finished:
             self._working[update.order_id] = status

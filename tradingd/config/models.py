@@ -13,6 +13,7 @@ from pydantic import (
 )
 
 from tradingd.config.fields import (
+    ClassPath,
     Count,
     Interval,
     Moment,
@@ -176,7 +177,7 @@ class PortfolioSettings(Section):
 
 
 class ExecutionSettings(Section):
-    """`[execution]`: the parts of client order ids. Two daemons on one account need different ones."""
+    """`[execution]`: client order ids (two daemons on one account need different ones), and how orders work."""
 
     instance: Annotated[
         str,
@@ -189,6 +190,24 @@ class ExecutionSettings(Section):
             matching(r"[A-Za-z]{1,8}", "must be 1 to 8 letters, so that the epoch after it can be told apart")
         ),
     ] = Field("t", description="What every client order id begins with.")
+    unfilled_timeout_s: Positive | None = Field(
+        None, description="Cancels limit orders that have not filled for so long, unless they say otherwise."
+    )
+    algorithms: dict[Slug, ClassPath] = Field(
+        default_factory=dict, description="Your own algorithms by name, each as `package.module:Class`."
+    )
+    volume_curves: dict[Slug, list[NotNegative]] = Field(
+        default_factory=dict,
+        description="Curves of volume for VWAP by name: one number for each part of the time.",
+    )
+    seed: Annotated[int, Field(ge=0)] = Field(1, description="What the chance in algorithms begins with.")
+
+    @model_validator(mode="after")
+    def _curves_have_volume(self) -> Self:
+        for name, curve in self.volume_curves.items():
+            if not any(curve):
+                raise wrong(f"the curve {name!r} needs a number above 0", "volume_curves")
+        return self
 
 
 def _switch(value: object) -> object:

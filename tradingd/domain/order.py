@@ -18,6 +18,14 @@ The states tell what we *know*, not what we hope:
   is over (canceled, expired) leaves nothing open and is believed. A filled order opens again when the venue
   confirms, late, that it had been changed to a greater quantity.
 
+A PREPARED order may be held back for long: execution waits for its trigger where the venue has no such orders.
+As nothing was sent it can be canceled, expire, or be void, at once and of our own accord.
+
+An intent may be worked by several orders at the venue (an execution algorithm, a re-quote). The order that risk
+approved is then their parent and is never sent itself; the orders at the venue are its children. A parent sums
+up its children: SENDING when the first one goes out, OPEN when one works, terminal when all are over. When a
+child that was over shows signs of life after that, its parent is in DOUBT: UNKNOWN, until it is over again.
+
 Nothing assigns `status`: `apply`, and through it `apply_fill` and `amend`, are the only ways to move.
 """
 
@@ -27,6 +35,7 @@ from enum import IntEnum, auto
 from tradingd.domain.enums import OrderStatus, OrderType, Side, TimeInForce
 from tradingd.domain.events import ApprovedOrder, OrderUpdate
 from tradingd.domain.money import ZERO, add, sub
+from tradingd.domain.terms import PLAIN, OrderTerms
 from tradingd.errors import IllegalTransitionError, MoneyError
 
 __all__ = ["TRANSITIONS", "Order", "Trigger"]
@@ -53,6 +62,8 @@ class Trigger(IntEnum):
     EXPIRE = auto()
     REOPEN = auto()
     """The venue confirmed a greater quantity than had filled."""
+    DOUBT = auto()
+    """A child of this parent, thought to be over, may fill after all."""
 
 
 _S = OrderStatus
@@ -65,6 +76,8 @@ TRANSITIONS: dict[OrderStatus, dict[Trigger, OrderStatus]] = {
     },
     _S.PREPARED: {
         _T.SEND: _S.SENDING,
+        _T.CANCEL: _S.CANCELED,
+        _T.EXPIRE: _S.EXPIRED,
         _T.VOID: _S.VOID,
     },
     _S.SENDING: {
@@ -120,6 +133,7 @@ TRANSITIONS: dict[OrderStatus, dict[Trigger, OrderStatus]] = {
         _T.FILL: _S.FILLED,
         _T.COMPLETE: _S.FILLED,
         _T.REOPEN: _S.OPEN,
+        _T.DOUBT: _S.UNKNOWN,
     },
     _S.CANCELED: {
         _T.ACCEPT: _S.CANCELED,
@@ -129,6 +143,7 @@ TRANSITIONS: dict[OrderStatus, dict[Trigger, OrderStatus]] = {
         _T.LOSE: _S.CANCELED,
         _T.FILL: _S.CANCELED,
         _T.COMPLETE: _S.FILLED,
+        _T.DOUBT: _S.UNKNOWN,
     },
     _S.EXPIRED: {
         _T.ACCEPT: _S.EXPIRED,
@@ -138,6 +153,7 @@ TRANSITIONS: dict[OrderStatus, dict[Trigger, OrderStatus]] = {
         _T.LOSE: _S.EXPIRED,
         _T.FILL: _S.EXPIRED,
         _T.COMPLETE: _S.FILLED,
+        _T.DOUBT: _S.UNKNOWN,
     },
     _S.REJECTED: {
         _T.REJECT: _S.REJECTED,
@@ -148,6 +164,7 @@ TRANSITIONS: dict[OrderStatus, dict[Trigger, OrderStatus]] = {
         _T.ACCEPT: _S.UNKNOWN,
         _T.FILL: _S.UNKNOWN,
         _T.COMPLETE: _S.FILLED,
+        _T.DOUBT: _S.UNKNOWN,
     },
     _S.VOID: {
         _T.VOID: _S.VOID,
@@ -159,6 +176,7 @@ TRANSITIONS: dict[OrderStatus, dict[Trigger, OrderStatus]] = {
         _T.ACCEPT: _S.UNKNOWN,
         _T.FILL: _S.UNKNOWN,
         _T.COMPLETE: _S.FILLED,
+        _T.DOUBT: _S.UNKNOWN,
     },
     _S.DENIED: {},
 }
@@ -172,12 +190,14 @@ class Order:
 
     __slots__ = (
         "_status",
+        "booked_as",
         "exchange_order_id",
         "filled",
         "intent_id",
         "limit_price",
         "order_id",
         "order_type",
+        "parent_id",
         "quantity",
         "reason",
         "reduce_only",
@@ -194,6 +214,10 @@ class Order:
     def __init__(self, order_id: str, approved: ApprovedOrder) -> None:
         self.order_id = order_id
         self.intent_id = approved.intent_id
+        self.booked_as = approved.intent_id
+        """The intent that its fills are booked for: its own, or its parent's."""
+        self.parent_id = ""
+        """The client order id of its parent; empty for all but children."""
         self.strategy_id = approved.strategy_id
         self.symbol = approved.symbol
         self.venue = approved.venue
@@ -210,6 +234,43 @@ class Order:
         self.filled = ZERO
         self.reason = ""
         self._status = OrderStatus.NEW
+
+    @classmethod
+    def child(
+        cls,
+        parent: "Order",
+        order_id: str,
+        label: str,
+        *,
+        quantity: Decimal,
+        order_type: OrderType,
+        limit_price: Decimal | None = None,
+        stop_price: Decimal | None = None,
+        time_in_force: TimeInForce = TimeInForce.GTC,
+        terms: OrderTerms = PLAIN,
+    ) -> "Order":
+        """A new order that works a part of `parent`; its fills are booked for the parent's intent."""
+        order = cls(
+            order_id,
+            ApprovedOrder(
+                0,
+                parent.strategy_id,
+                f"{parent.intent_id}/{label}",
+                parent.symbol,
+                parent.venue,
+                parent.side,
+                quantity,
+                order_type,
+                limit_price,
+                stop_price,
+                time_in_force,
+                parent.reduce_only,
+                parent.tag,
+                terms,
+            ),
+        )
+        order.parent_id, order.booked_as = parent.order_id, parent.intent_id
+        return order
 
     def __repr__(self) -> str:
         return (
@@ -297,4 +358,5 @@ class Order:
             reason or self.reason,
             self.limit_price,
             self.stop_price,
+            self.parent_id,
         )

@@ -30,8 +30,10 @@ class Stage(IntEnum):
 
     BROKER = 0
     PORTFOLIO = 1
-    RISK = 2
-    STRATEGY = 3
+    EXECUTION = 2
+    """Orders that are held back for the market, before risk and strategies see the event."""
+    RISK = 3
+    STRATEGY = 4
 
 
 class Clock(Protocol):
@@ -46,6 +48,9 @@ class TimerService(Protocol):
 
     def schedule(self, owner: str, name: str, interval_ns: int) -> None:
         """Deliver a Timer event to `owner` every `interval_ns`, the first one interval from now."""
+
+    def schedule_at(self, owner: str, name: str, due_ns: int) -> None:
+        """Deliver one Timer event to `owner` at `due_ns`, or as soon as possible where that is past."""
 
     def unschedule(self, owner: str, name: str) -> None:
         """Stop that timer; an unknown one is no error."""

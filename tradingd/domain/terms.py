@@ -21,9 +21,9 @@ class Trail(msgspec.Struct, frozen=True, gc=False):
 class Requote(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What becomes of a limit order that has not filled for `after_ns` nanoseconds of the run's time.
 
-    It is put on the best price of its own side, up to `times` times, never beyond `worst` (a limit for the limit);
-    when it has still not filled by then it is canceled, or the rest is sent at market (`then`). With `times` 0
-    this is a plain unfilled timeout.
+    It is put on the best price of its own side, up to `times` times, never beyond `worst` (a limit for the limit;
+    the order's own limit price where none is given); when it has still not filled by then it is canceled, or the
+    rest is sent at market (`then`). With `times` 0 this is a plain unfilled timeout.
     """
 
     after_ns: int

@@ -1,31 +1,36 @@
 """The execution engine: sole owner of orders and client order ids."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, ClassVar
 
 from tradingd.domain.enums import OrderStatus
 from tradingd.domain.events import (
+    MARKET_EVENTS,
     ApprovedOrder,
     BrokerReport,
     CancelCommand,
-    CancelOrder,
     EventType,
     Fill,
     ModifyCommand,
-    ModifyOrder,
-    OrderUpdate,
     ReportKind,
-    SubmitOrder,
     TradeReport,
 )
-from tradingd.domain.money import ZERO, add, sub
+from tradingd.domain.money import sub
 from tradingd.domain.order import TRANSITIONS, Order, Trigger
-from tradingd.domain.ports import Clock, Emit
+from tradingd.domain.ports import Clock, Emit, InstrumentLookup, Stage, TimerService
+from tradingd.domain.prices import PriceBoard
+from tradingd.domain.terms import PLAIN, Requote
+from tradingd.domain.venue import EVERYTHING, Venues
 from tradingd.errors import UsageError
+from tradingd.execution.changes import Changes
+from tradingd.execution.expiry import OWNER
 from tradingd.execution.ids import OrderIds
-from tradingd.execution.trades import BookedTrades
+from tradingd.execution.register import OrderRegister
+from tradingd.execution.special import SpecialOrders
+from tradingd.execution.trades import is_trade
+from tradingd.execution.work import Work
 
 __all__ = ["ExecutionEngine"]
 
@@ -38,9 +43,6 @@ _TRIGGERS = {
     ReportKind.UNKNOWN: Trigger.LOSE,
     ReportKind.ABSENT: Trigger.VOID,
 }
-
-
-_CHANGEABLE = frozenset({OrderStatus.SENDING, OrderStatus.OPEN})
 
 
 class ExecutionEngine:
@@ -56,10 +58,17 @@ class ExecutionEngine:
     with CONTRADICTION: a venue's nonsense must not stop the engine, and must not pass unseen. What is our own
     doing (a second order for one intent, a transition of ours that the table forbids) raises.
 
-    Reasons that others may rely on begin with MODIFIED, MODIFY_REJECTED (the order stays as it was), OVERFILL,
-    CONTRADICTION or EXTERNAL.
+    What a venue lacks is emulated, and an order with an algorithm or a re-quote is worked by children: see
+    `SpecialOrders` and docs/execution.md. `venues` tells what each venue can do (everything, unless told),
+    `unfilled_timeout_ns` is for limit orders without a word of their own, `algorithms` are the names of those that
+    are registered, and `reroute` is called when market events of another symbol are needed.
+
+    Reasons that others may rely on begin with MODIFIED, MODIFY_REJECTED (the order stays as it was), HELD,
+    REQUOTED, OVERFILL, CONTRADICTION or EXTERNAL; those of orders that end without having been sent (VOID) with
+    UNSUPPORTED, WRONG_TERMS, WRONG_PARAMETER, UNKNOWN_ALGORITHM, ALGORITHM_FAULTED or POST_ONLY.
     """
 
+    stage: ClassVar[Stage] = Stage.EXECUTION
     required_events: ClassVar[frozenset[EventType]] = frozenset(
         {
             EventType.ORDER,
@@ -67,6 +76,12 @@ class ExecutionEngine:
             EventType.MODIFY,
             EventType.BROKER_REPORT,
             EventType.TRADE_REPORT,
+            EventType.TIMER,
+            EventType.FAULT,
+            EventType.ALGO_DONE,
+            EventType.CHILD_ORDER,
+            EventType.CHILD_CANCEL,
+            *MARKET_EVENTS,
         }
     )
 
@@ -78,34 +93,55 @@ class ExecutionEngine:
         ids: OrderIds | None = None,
         closed_kept: int = 10_000,
         remembered: int = 100_000,
+        venues: Venues | None = None,
+        timers: TimerService | None = None,
+        prices: PriceBoard | None = None,
+        instruments: InstrumentLookup | None = None,
+        algorithms: Collection[str] = (),
+        unfilled_timeout_ns: int = 0,
+        reroute: Callable[[], None] | None = None,
     ) -> None:
         self._emit = emit
         self._clock = clock
-        self._ids = ids or OrderIds()
-        self._closed_kept = closed_kept
-        self._remembered = remembered
-        self._open: dict[str, Order] = {}
-        self._closed: dict[str, Order] = {}
-        self._by_intent: dict[str, str] = {}
-        self._past_intents: dict[str, None] = {}
-        self._trades = BookedTrades(remembered)
-        self._raises: dict[str, tuple[Decimal, Decimal]] = {}
-        """(before, asked for): the quantities of orders with a change under way that raises theirs."""
-        self._refusing = ""
+        self._register = OrderRegister(
+            emit, clock, ids or OrderIds(), closed_kept=closed_kept, remembered=remembered
+        )
+        self._changes = Changes(self._register)
+        self._watched: frozenset[str] = frozenset()
+        self._reroute = reroute
+        self._special = SpecialOrders(
+            self._register,
+            self._changes,
+            venues=venues or {},
+            timers=timers,
+            prices=prices if prices is not None else PriceBoard(),
+            instruments=instruments,
+            algorithms=algorithms,
+            timeout=Requote(after_ns=unfilled_timeout_ns) if unfilled_timeout_ns else None,
+            watch=self._watch,
+        )
+        able = all(venue == EVERYTHING for venue in (venues or {}).values())
+        self._sends_plain = able and not unfilled_timeout_ns
+        """Whether an order without terms is simply sent."""
 
     # --- public calls --------------------------------------------------------------------------------------
 
     @property
     def orders(self) -> Mapping[str, Order]:
-        """The orders that are not terminal, by client order id; read only."""
-        return MappingProxyType(self._open)
+        """The orders that are not terminal, parents and children both, by client order id; read only."""
+        return MappingProxyType(self._register.open)
+
+    @property
+    def watched(self) -> frozenset[str]:
+        """The symbols whose market events some order waits for, or has waited for."""
+        return self._watched
 
     def get_order(self, order_id: str) -> Order | None:
         """A working or recently closed order."""
-        return self._open.get(order_id) or self._closed.get(order_id)
+        return self._register.get(order_id)
 
     def place_order(self, order: ApprovedOrder) -> str:
-        """Send an approved order to its venue's broker; returns its client order id.
+        """Send an approved order, or do for it what its terms ask; returns its client order id.
 
         Raises:
             UsageError: the order was not approved by risk, or its intent already has an order.
@@ -113,44 +149,27 @@ class ExecutionEngine:
         """
         if not isinstance(order, ApprovedOrder):
             raise UsageError(f"execution accepts only orders that risk has approved, not {type(order).__name__}")
-        if order.intent_id in self._by_intent or order.intent_id in self._past_intents:
-            raise UsageError(f"intent {order.intent_id} already has an order; it is never sent twice")
-        owned = Order(self._ids.next(), order)
-        self._open[owned.order_id] = owned
-        self._by_intent[owned.intent_id] = owned.order_id
-        owned.apply(Trigger.PREPARE)
-        if self._refusing:
-            owned.apply(Trigger.VOID, self._refusing)
-            self._tell(owned)
-            return owned.order_id
-        owned.apply(Trigger.SEND)
-        self._tell(owned)  # before the broker can answer
-        self._emit(
-            SubmitOrder(
-                self._clock.now(),
-                owned.venue,
-                owned.order_id,
-                owned.symbol,
-                owned.side,
-                owned.quantity,
-                owned.order_type,
-                owned.limit_price,
-                owned.stop_price,
-                owned.time_in_force,
-                owned.reduce_only,
-                owned.terms,
-            )
-        )
+        owned = self._register.take(order)
+        if self._register.refusing:
+            self._register.end(owned, Trigger.VOID, self._register.refusing)
+        elif self._sends_plain and order.terms is PLAIN:
+            self._register.submit(owned)
+        else:
+            self._special.place(owned)
         return owned.order_id
 
     def cancel_order(self, order_id: str, reason: str = "") -> bool:
-        """Ask the broker to cancel; False when the order is not open (any more)."""
-        order = self._open.get(order_id)
+        """Cancel an order, at the venue or here; False when it is not open (any more)."""
+        order = self._register.open.get(order_id)
         if order is None:
             return False
-        order.apply(Trigger.REQUEST_CANCEL, reason)
-        self._tell(order)
-        self._emit(CancelOrder(self._clock.now(), order.venue, order_id))
+        work = self._work_of(order)
+        if work is None:
+            self._register.request_cancel(order, reason)
+        elif order is work.order:
+            self._special.cancel(work, reason)
+        else:
+            self._special.parents.cancel_child(order, reason)
         return True
 
     def modify_order(
@@ -160,24 +179,21 @@ class ExecutionEngine:
         limit_price: Decimal | None = None,
         stop_price: Decimal | None = None,
     ) -> bool:
-        """Ask the broker to change an open order; False when it is not open, unknown or being canceled."""
-        order = self._open.get(order_id)
-        if order is None or order.status not in _CHANGEABLE:
-            return False
-        before, asked = self._raises.get(order_id, (order.quantity, order.quantity))
-        if quantity is not None and quantity > asked:
-            self._raises[order_id] = before, quantity
-        self._emit(ModifyOrder(self._clock.now(), order.venue, order_id, quantity, limit_price, stop_price))
-        return True
+        """Change an open order, at the venue or here; False when it cannot be changed (any more)."""
+        return not self._modify(order_id, quantity, limit_price, stop_price)
 
     def cancel_all(self, reason: str = "") -> int:
-        """Ask to cancel every open order that is not being canceled; returns how many."""
-        open_orders = [order for order in self._open.values() if order.status is not OrderStatus.CANCELING]
+        """Cancel every open order that is not being canceled, children with their parents; returns how many."""
+        open_orders = [
+            order
+            for order in self._register.open.values()
+            if order.status is not OrderStatus.CANCELING and not order.parent_id
+        ]
         return sum(self.cancel_order(order.order_id, reason) for order in open_orders)
 
     def refuse_new(self, reason: str) -> None:
         """Send no new order from now on: approved ones become VOID. Cancels still go out."""
-        self._refusing = reason
+        self._register.refusing = reason
 
     # --- events --------------------------------------------------------------------------------------------
 
@@ -187,37 +203,37 @@ class ExecutionEngine:
 
     def on_cancel(self, command: CancelCommand) -> None:
         """Cancel the order of an intent, if it has one that is open."""
-        order_id = self._by_intent.get(command.intent_id)
+        order_id = self._register.by_intent.get(command.intent_id)
         if order_id is not None:
             self.cancel_order(order_id, command.reason)
 
     def on_modify(self, command: ModifyCommand) -> None:
         """Change the order of an intent; tell its present state when that is not possible (any more)."""
-        order_id = self._by_intent.get(command.intent_id, "")
-        if not self.modify_order(order_id, command.quantity, command.limit_price, command.stop_price):
+        order_id = self._register.by_intent.get(command.intent_id, "")
+        refusal = self._modify(order_id, command.quantity, command.limit_price, command.stop_price)
+        if refusal:
             order = self.get_order(order_id)
             if order is not None:
-                self._emit(order.update(self._clock.now(), "MODIFY_REJECTED: the order is not open"))
+                self._emit(order.update(self._clock.now(), f"MODIFY_REJECTED: {refusal}"))
 
     def on_broker_report(self, report: BrokerReport) -> None:
         """Apply what the venue says of an order; a report about an order that is not ours is told as external."""
-        order = self.get_order(report.order_id)
+        order = self._register.get(report.order_id)
         if order is None:
             self._tell_external(report)
             return
         if report.exchange_order_id:
             order.exchange_order_id = report.exchange_order_id
+        work = self._work_of(order)
         if report.kind is ReportKind.MODIFY_REJECTED:
-            self._end_change(order)
+            self._changes.rejected(order)
             self._tell(order, f"MODIFY_REJECTED: {report.reason}")
         elif report.kind is ReportKind.MODIFIED:
-            self._modified(order, report)
-        elif _TRIGGERS[report.kind] not in TRANSITIONS[order.status]:
-            said = f"reported {report.kind.name} when it was {order.status}. {report.reason}"
-            self._tell(order, f"CONTRADICTION: {said}".rstrip())
+            self._tell(order, self._changes.granted(order, report))
         else:
-            order.apply(_TRIGGERS[report.kind], report.reason)
-            self._tell(order, report.reason)
+            self._apply(order, work, report)
+        if work is not None:
+            self._special.after_report(work, order, report)
 
     def on_trade_report(self, report: TradeReport) -> None:
         """Apply a trade once: count it, tell the fill, tell the order's new state.
@@ -225,70 +241,97 @@ class ExecutionEngine:
         A trade of an order that is not ours, or whose symbol or side is not that order's, is money all the same:
         it is booked as told, under the strategy id `external`; one that the venue forced on us is told as such.
         """
-        order = self.get_order(report.order_id)
-        booked_for = self._trades.order_of(report)
+        order = self._register.get(report.order_id)
+        trades = self._register.trades
+        booked_for = trades.order_of(report)
         if booked_for is not None:
             if booked_for != report.order_id:
                 self._contradict(order, report, f"trade {report.trade_id} is of order {booked_for} already")
             return
-        if not _is_trade(report):
+        if not is_trade(report):
             self._contradict(order, report, f"no trade: {report.quantity} at {report.price}, {report.trade_id!r}")
             return
-        self._trades.add(report, ours=order is not None)
-        if order is not None and (order.symbol, order.side) != (report.symbol, report.side):
+        trades.add(report, ours=order is not None)
+        if order is None:
+            self._tell_fill(None, report)
+        elif (order.symbol, order.side) != (report.symbol, report.side):
             self._tell_fill(None, report)
             self._contradict(order, report, f"a trade of it: {report.side} {report.symbol}")
-            return
-        if order is not None:
-            self._count(order, report.quantity)
-        self._tell_fill(order, report)
-        if order is not None:
-            self._tell(order, _overfill(order))
+        else:
+            self._fill(order, report)
 
     def handlers(self) -> Mapping[EventType, Callable[[Any], None]]:
         """Which method takes which event."""
+        special = self._special
         return {
             EventType.ORDER: self.on_order,
             EventType.CANCEL: self.on_cancel,
             EventType.MODIFY: self.on_modify,
             EventType.BROKER_REPORT: self.on_broker_report,
             EventType.TRADE_REPORT: self.on_trade_report,
+            EventType.TIMER: special.alarms.on_timer,
+            EventType.FAULT: special.algorithms.on_fault,
+            EventType.ALGO_DONE: special.algorithms.on_done,
+            EventType.CHILD_ORDER: special.algorithms.on_child_order,
+            EventType.CHILD_CANCEL: special.algorithms.on_child_cancel,
+            **dict.fromkeys(MARKET_EVENTS, special.on_market_data),
         }
+
+    def event_filter(self, event_type: EventType) -> frozenset[str] | None:
+        """The symbols that orders wait for, its own timers, and all of the rest."""
+        if event_type in MARKET_EVENTS:
+            return self._watched
+        return _OWN if event_type is EventType.TIMER else None
 
     # --- inside --------------------------------------------------------------------------------------------
 
-    def _count(self, order: Order, quantity: Decimal) -> None:
-        """Count a fill; while the quantity is being raised, one that reaches the old quantity completes nothing.
+    def _watch(self, symbol: str) -> None:
+        """Take the market events of a symbol from now on; it stays so, since routes are found anew each time."""
+        if symbol not in self._watched:
+            self._watched |= {symbol}
+            if self._reroute is not None:
+                self._reroute()
 
-        The venue may have raised it already and tell so only after the fill: its answer decides.
-        """
-        _, asked = self._raises.get(order.order_id, (order.quantity, order.quantity))
-        if asked > order.quantity and add(order.filled, quantity) >= order.quantity:
-            order.amend(asked, None, None)
-        order.apply_fill(quantity)
+    def _work_of(self, order: Order) -> Work | None:
+        return self._register.work_of(order) if self._register.works else None
 
-    def _end_change(self, order: Order) -> None:
-        """The venue has rejected a change: take back a quantity that was assumed."""
-        before, _ = self._raises.pop(order.order_id, (order.quantity, order.quantity))
-        if before < order.quantity:
-            order.amend(before, None, None)
-            self._complete(order)
+    def _modify(
+        self, order_id: str, quantity: Decimal | None, limit_price: Decimal | None, stop_price: Decimal | None
+    ) -> str:
+        """Change an order; returns why not, or nothing when that is done or under way."""
+        order = self._register.open.get(order_id)
+        if order is None or order.parent_id:
+            return "the order is not open"
+        work = self._work_of(order)
+        if work is not None:
+            return self._special.modify(work, quantity, limit_price, stop_price)
+        asked = self._changes.ask(order, quantity, limit_price, stop_price)
+        return "" if asked else "the order is not open"
 
-    def _modified(self, order: Order, report: BrokerReport) -> None:
-        """The venue has changed the order, which proves besides that it has it."""
-        self._raises.pop(order.order_id, None)
-        if order.status is OrderStatus.FILLED and report.quantity is not None and report.quantity > order.filled:
-            self._tell(order, f"CONTRADICTION: changed to {report.quantity} when {order.filled} had completed it")
+    def _apply(self, order: Order, work: Work | None, report: BrokerReport) -> None:
+        """Make the transition that a report asks for, where the table has it."""
+        trigger = _TRIGGERS[report.kind]
+        if work is not None and trigger is Trigger.CANCEL and order is work.order:
+            trigger = work.ends_as
+        if trigger in TRANSITIONS[order.status]:
+            order.apply(trigger, report.reason)
+            self._tell(order, report.reason)
             return
-        order.apply(Trigger.ACCEPT)
-        order.amend(report.quantity, report.limit_price, report.stop_price)
-        self._complete(order)
-        self._tell(order, "MODIFIED")
+        said = f"reported {report.kind.name} when it was {order.status}. {report.reason}"
+        self._tell_contradiction(order, said.rstrip())
 
-    def _complete(self, order: Order) -> None:
-        """An order whose quantity has become no more than what is filled is complete."""
-        if order.is_open and order.filled >= order.quantity:
-            order.apply(Trigger.COMPLETE)
+    def _fill(self, order: Order, report: TradeReport) -> None:
+        work = self._work_of(order)
+        self._changes.count(order, report.quantity)
+        if work is None:
+            self._tell_fill(order, report)
+            self._tell(order, _overfill(sub(order.filled, order.quantity)))
+            return
+        self._special.count(work, order, report.quantity)
+        self._tell_fill(order, report)
+        over = _overfill(work.total_over())
+        self._tell(order, over if order is work.order else "")
+        self._special.after_fill(work, order, over)
 
     def _tell_fill(self, order: Order | None, report: TradeReport) -> None:
         self._emit(
@@ -300,7 +343,7 @@ class ExecutionEngine:
                 report.price,
                 report.fees,
                 order.strategy_id if order else "external",
-                order.intent_id if order else "",
+                order.booked_as if order else "",
                 report.order_id,
                 report.trade_id,
                 report.venue,
@@ -312,47 +355,30 @@ class ExecutionEngine:
     def _contradict(self, order: Order | None, report: TradeReport, what: str) -> None:
         """Tell of a trade report that cannot be true of its order."""
         if order is None:
-            self._tell_of_nobody(report.ts, report.order_id, f"CONTRADICTION: {what}", report.symbol)
+            self._register.tell_of_nobody(report.ts, report.order_id, f"CONTRADICTION: {what}", report.symbol)
         else:
-            self._tell(order, f"CONTRADICTION: {what}")
+            self._tell_contradiction(order, what)
+
+    def _tell_contradiction(self, order: Order, what: str) -> None:
+        """Tell of an order, and of its parent, what cannot be true of it."""
+        self._tell(order, f"CONTRADICTION: {what}")
+        work = self._work_of(order)
+        if work is not None and order is not work.order:
+            self._special.tell(work, f"CONTRADICTION: {order.order_id}, a part of it: {what}")
 
     def _tell(self, order: Order, reason: str = "") -> None:
-        if order.is_open:
-            if self._closed.pop(order.order_id, None) is not None:
-                self._open[order.order_id] = order  # a late fill contradicted what we believed
-        elif self._open.pop(order.order_id, None) is not None:
-            self._close(order)
-        self._emit(order.update(self._clock.now(), reason))
+        self._register.tell(order, reason)
+        if self._changes.under_way and not order.is_open:
+            self._changes.forget(order)
 
     def _tell_external(self, report: BrokerReport) -> None:
         """Somebody else's order at the venue: nothing of ours changes, but it is not kept quiet."""
         reason = f"EXTERNAL: {report.kind.name} for an order that is not ours. {report.reason}".rstrip()
-        self._tell_of_nobody(report.ts, report.order_id, reason)
-
-    def _tell_of_nobody(self, ts: int, order_id: str, reason: str, symbol: str = "") -> None:
-        unknown = OrderStatus.UNKNOWN
-        self._emit(OrderUpdate(ts, "external", "", order_id, symbol, None, None, ZERO, ZERO, unknown, reason))
-
-    def _close(self, order: Order) -> None:
-        self._raises.pop(order.order_id, None)
-        self._closed[order.order_id] = order
-        if len(self._closed) > self._closed_kept:
-            self._forget(self._closed.pop(next(iter(self._closed))))
-
-    def _forget(self, order: Order) -> None:
-        self._trades.forget(order.order_id)
-        self._by_intent.pop(order.intent_id, None)
-        self._past_intents[order.intent_id] = None
-        if len(self._past_intents) > self._remembered:
-            del self._past_intents[next(iter(self._past_intents))]
+        self._register.tell_of_nobody(report.ts, report.order_id, reason)
 
 
-def _is_trade(report: TradeReport) -> bool:
-    """Whether a report tells of a trade that can be booked, and booked once."""
-    amounts = (report.quantity, report.price)
-    return bool(report.trade_id) and all(amount.is_finite() and amount > 0 for amount in amounts)
+_OWN = frozenset({OWNER})
 
 
-def _overfill(order: Order) -> str:
-    over = sub(order.filled, order.quantity)
+def _overfill(over: Decimal) -> str:
     return f"OVERFILL: {over} more than ordered" if over > 0 else ""

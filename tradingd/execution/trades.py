@@ -3,7 +3,7 @@
 from tradingd.domain.enums import Side
 from tradingd.domain.events import TradeReport
 
-__all__ = ["BookedTrades", "TradeKey"]
+__all__ = ["BookedTrades", "TradeKey", "is_trade"]
 
 TradeKey = tuple[str, str, str, Side]
 """(venue, symbol, trade id, side): what a venue calls one trade. The side, because a trade with oneself is two."""
@@ -55,3 +55,9 @@ class BookedTrades:
         self._pool[key] = order_id
         if len(self._pool) > self._pooled:
             del self._pool[next(iter(self._pool))]
+
+
+def is_trade(report: TradeReport) -> bool:
+    """Whether a report tells of a trade that can be booked, and booked once."""
+    amounts = (report.quantity, report.price)
+    return bool(report.trade_id) and all(amount.is_finite() and amount > 0 for amount in amounts)

@@ -87,12 +87,12 @@ class _Armed(NamedTuple):
 
     def due_by(self, now_ns: int) -> "_Armed":
         """The same timer at its latest due instant that is not after `now_ns`."""
-        late = (now_ns - self.due) // self.interval
+        late = (now_ns - self.due) // self.interval if self.interval else 0
         return self._replace(due=self.due + late * self.interval) if late else self
 
 
 class TimerQueue:
-    """Repeating timers on a run's own time.
+    """Timers on a run's own time, repeating ones and such for one instant.
 
     The driver compares the time of each market event with `next_due` and, when that is reached, delivers what
     `pop_due` yields before the event itself.
@@ -100,7 +100,10 @@ class TimerQueue:
     A timer fires at its due instants: `interval`, 2 x `interval`, ... after it was scheduled, whenever those are
     noticed. Time that moves in a leap (a weekend, an outage, a clock that starts at zero) does not flood: when a
     timer is late by one interval or more, what it missed is coalesced into one firing at its latest due instant.
-    So one call of `pop_due` yields a timer at most once, and its phase never drifts.
+    So one call of `pop_due` yields a timer at most once, and its phase never drifts. A timer for one instant
+    (`schedule_at`) is never coalesced.
+
+    Timers set while others fire count at once: one that is due by then fires in its turn.
     """
 
     __slots__ = ("_armed", "_clock", "_heap", "_scheduled", "next_due")
@@ -126,30 +129,36 @@ class TimerQueue:
         self._arm(_Armed(self._clock.now() + interval_ns, self._scheduled, interval_ns, owner, name))
         self._settle()
 
+    def schedule_at(self, owner: str, name: str, due_ns: int) -> None:
+        """Deliver one Timer to `owner` at `due_ns`, or now where that is past; replaces its namesake."""
+        self._scheduled += 1
+        self._arm(_Armed(max(due_ns, self._clock.now()), self._scheduled, 0, owner, name))
+        self._settle()
+
     def unschedule(self, owner: str, name: str) -> None:
         """Stop that timer, also if it is due already; an unknown one is no error."""
         self._armed.pop((owner, name), None)
         self._settle()
 
     def pop_due(self, now_ns: int) -> Iterator[Timer]:
-        """The timers due by `now_ns` in the order (due, scheduled), each armed again for its next instant.
+        """The timers due by `now_ns` in the order (due, scheduled), repeating ones armed again for the next time.
 
-        A timer that is unscheduled or replaced while this iterates is not yielded any more.
+        A timer that is unscheduled or replaced while this iterates is not yielded any more; one that is scheduled
+        meanwhile, and due by `now_ns`, is.
         """
-        fired: list[_Armed] = []
         while self.next_due <= now_ns:
-            fired.append(heappop(self._heap).due_by(now_ns))
+            timer = heappop(self._heap)
+            due = timer.due_by(now_ns)
+            if due is not timer:
+                self._arm(due)  # what it missed is coalesced: others may come before it now
+                self._settle()
+                continue
+            if timer.interval:
+                self._arm(timer._replace(due=timer.due + timer.interval))
+            else:
+                del self._armed[timer.key]
             self._settle()
-        for timer in fired:
-            self._arm(timer._replace(due=timer.due + timer.interval))
-        self._settle()
-        return self._still_wanted(sorted(fired))
-
-    def _still_wanted(self, fired: list[_Armed]) -> Iterator[Timer]:
-        for timer in fired:
-            current = self._armed.get(timer.key)
-            if current is not None and current.number == timer.number:
-                yield Timer(timer.due, timer.owner, timer.name)
+            yield Timer(timer.due, timer.owner, timer.name)
 
     def _arm(self, timer: _Armed) -> None:
         self._armed[timer.key] = timer

@@ -5,8 +5,8 @@ others. Two drivers share everything in this file: `SyncEventManager` runs a bac
 daemon with one asyncio task and one queue per component. Both keep one schedule, so that the same market data
 leads to the same decisions:
 
-- A market event is offered stage by stage (broker, portfolio, risk, strategy), and the next stage waits until
-  all that the last one set off has been handled.
+- A market event is offered stage by stage (broker, portfolio, execution, risk, strategy), and the next stage waits
+  until all that the last one set off has been handled.
 - In between, components that have events wait in line; each drains its inbox (up to `BATCH` events) in turn.
 """
 

@@ -182,6 +182,7 @@ class Session:
                 status=order.status,
             )
             for order in self.execution.orders.values()
+            if not order.parent_id  # a part of an order that is a line itself
         )
 
     def _strategy_lines(self) -> tuple[StrategyLine, ...]:

@@ -462,6 +462,8 @@ class Strategy:
         self.on_aggregate(bar, rule)
 
     def _handle_order(self, update: OrderUpdate) -> None:
+        if update.parent_id:
+            return  # one of several orders that work an intent: its parent's updates tell of that
         self.context.track(update)
         self.on_order(update)
 

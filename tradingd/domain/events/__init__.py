@@ -13,6 +13,11 @@ An `intent_id` names the wish, from the strategy that had it to the last fill; a
 id that execution gave the order.
 """
 
+from tradingd.domain.events.algo import AlgoDone as AlgoDone
+from tradingd.domain.events.algo import AlgoOrder as AlgoOrder
+from tradingd.domain.events.algo import AlgoUpdate as AlgoUpdate
+from tradingd.domain.events.algo import ChildCancel as ChildCancel
+from tradingd.domain.events.algo import ChildOrder as ChildOrder
 from tradingd.domain.events.base import MARKET_EVENTS as MARKET_EVENTS
 from tradingd.domain.events.base import Event as Event
 from tradingd.domain.events.base import EventType as EventType
@@ -47,6 +52,9 @@ from tradingd.domain.events.trading import TradeReport as TradeReport
 
 __all__ = [
     "MARKET_EVENTS",
+    "AlgoDone",
+    "AlgoOrder",
+    "AlgoUpdate",
     "ApprovedOrder",
     "Bar",
     "Book",
@@ -54,6 +62,8 @@ __all__ = [
     "CancelCommand",
     "CancelOrder",
     "CancelRequest",
+    "ChildCancel",
+    "ChildOrder",
     "Event",
     "EventType",
     "Fee",

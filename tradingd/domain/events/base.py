@@ -35,7 +35,12 @@ class EventType(IntEnum):
     FAULT = 21
     HALT = 22
     MARGIN_CALL = 23
-    PROTECT_REQUEST = 28
+    ALGO_ORDER = 24
+    ALGO_UPDATE = 25
+    ALGO_DONE = 26
+    CHILD_ORDER = 27
+    CHILD_CANCEL = 28
+    PROTECT_REQUEST = 29
 
 
 MARKET_EVENTS = frozenset({EventType.BAR, EventType.QUOTE, EventType.TRADE, EventType.BOOK})

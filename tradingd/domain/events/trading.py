@@ -259,6 +259,8 @@ class BrokerReport(Event, frozen=True, gc=False):
     quantity: Decimal | None = None
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
+    filled: Decimal | None = None
+    """How much of the order had filled by then, where the venue tells: trades up to that are still to come."""
 
 
 class Fee(msgspec.Struct, frozen=True, gc=False):

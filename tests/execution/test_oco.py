@@ -1,0 +1,191 @@
+"""OCO groups at a venue that has none: what fills of one leg is taken from the others."""
+
+from decimal import Decimal
+from typing import Any
+
+from tests.execution.desk import K, S
+from tests.execution.floor import BARE, SELL, Floor, lacking
+from tradingd.domain.enums import OrderType
+from tradingd.domain.events import CancelOrder, ModifyOrder, OrderUpdate, SubmitOrder
+from tradingd.domain.terms import PLAIN, OrderTerms
+
+LEG = OrderTerms(oco="exit")
+
+
+def pair(floor: Floor) -> tuple[str, str]:
+    """A profit target and a stop for 10 shares: their client order ids."""
+    target = floor.limit("110", "s:target", side=SELL, terms=LEG)
+    stop = floor.place("s:stop", order_type=OrderType.STOP, side=SELL, stop_price="90", terms=LEG)
+    return target, stop
+
+
+def test_venue_is_not_told_of_the_group() -> None:
+    """A venue without OCO gets plain orders."""
+    floor = Floor(lacking("oco"))
+    pair(floor)
+    assert [order.terms for order in floor.sent] == [PLAIN, PLAIN]
+
+
+def test_left_to_a_venue_that_has_it() -> None:
+    """A venue with OCO gets the group's name, and keeps the group itself."""
+    floor = Floor()
+    target, _ = pair(floor)
+    floor.fill(target, 10, "110")
+    assert [order.terms for order in floor.sent] == [LEG, LEG]
+    assert not floor.canceled()
+
+
+def test_filled_leg_cancels_the_other() -> None:
+    """The fill of one leg cancels the other at once."""
+    floor = Floor(lacking("oco"))
+    target, stop = pair(floor)
+    floor.fill(target, 10, "110")
+    assert floor.canceled() == [stop]
+    assert (floor.told("s:target")[-1], floor.told("s:stop")[-1]) == (S.FILLED, S.CANCELED)
+
+
+def test_partly_filled_leg_shrinks_the_other() -> None:
+    """A part that fills of one leg is taken from the other by a change."""
+    floor = Floor(lacking("oco"))
+    target, stop = pair(floor)
+    floor.fill(target, 4, "110")
+    floor.fill(target, 1, "110")
+    assert [(change.order_id, change.quantity) for change in floor.log.of(ModifyOrder)] == [(stop, 6), (stop, 5)]
+    floor.fill(stop, 5, "90")
+    assert floor.order("s:stop").status is S.FILLED
+    assert floor.canceled() == [target]
+
+
+def test_refused_change_becomes_a_cancel() -> None:
+    """A leg that the venue will not make smaller is canceled."""
+    floor = Floor(lacking("oco"))
+    target, stop = pair(floor)
+    floor.venue.answers = False
+    floor.fill(target, 4, "110")
+    floor.report(stop, K.MODIFY_REJECTED, reason="no")
+    assert floor.canceled() == [stop]
+
+
+def test_held_leg_shrinks_here() -> None:
+    """A leg that is held here is made smaller or ended here, without a word to the venue."""
+    floor = Floor(BARE)
+    target, _ = pair(floor)
+    child = floor.latest
+    floor.fill(child, 4, "110")
+    assert (floor.order("s:stop").quantity, floor.order("s:stop").status) == (Decimal(6), S.PREPARED)
+    floor.fill(child, 6, "110")
+    assert (floor.order("s:target").status, floor.order("s:stop").status) == (S.FILLED, S.CANCELED)
+    assert not floor.log.of(ModifyOrder)
+    assert target != child
+
+
+def test_touched_leg_waits_until_the_other_has_made_way() -> None:
+    """A held leg that is touched goes out when the resting one is canceled, less what had filled of that."""
+    floor = Floor(lacking("oco", "stop"))
+    target, stop = pair(floor)
+    floor.venue.answers = False
+    floor.quote(89, 89.5, 1)
+    assert (floor.canceled(), floor.latest) == ([target], target)
+    floor.fill(target, 3, "110")
+    floor.report(target, K.CANCELED)
+    assert (floor.sent[-1].order_id, floor.sizes) == (stop, [10, 7])
+
+
+def test_touched_leg_goes_when_the_cancel_is_refused() -> None:
+    """A stop does not wait for a cancel that is refused or whose outcome is unknown."""
+    for kind in (K.CANCEL_REJECTED, K.UNKNOWN):
+        floor = Floor(lacking("oco", "stop"))
+        target, stop = pair(floor)
+        floor.venue.answers = False
+        floor.quote(89, 89.5, 1)
+        floor.report(target, kind)
+        assert floor.latest == stop
+
+
+def test_of_two_touched_legs_one_goes() -> None:
+    """When one event touches two held legs, the stop goes, and the other ends with its fill."""
+    floor = Floor(BARE)
+    floor.place("s:target", order_type=OrderType.TAKE_PROFIT, side=SELL, stop_price="110", terms=LEG)
+    floor.place("s:stop", order_type=OrderType.STOP, side=SELL, stop_price="90", terms=LEG)
+    floor.bar(85, 115, 100, minute=1)
+    assert floor.sizes == [10]
+    floor.fill(floor.latest, 10, "90")
+    floor.bar(85, 115, 100, minute=2)
+    assert (floor.told("s:stop")[-1], floor.told("s:target")[-1]) == (S.FILLED, S.CANCELED)
+    assert len(floor.sent) == 1
+
+
+def test_other_touched_leg_goes_when_the_first_is_rejected() -> None:
+    """When the leg that went first is rejected, the other one that was touched is sent."""
+    floor = Floor(BARE)
+    floor.place("s:target", order_type=OrderType.TAKE_PROFIT, side=SELL, stop_price="110", terms=LEG)
+    floor.place("s:stop", order_type=OrderType.STOP, side=SELL, stop_price="90", terms=LEG)
+    floor.venue.rejects = True
+    floor.bar(85, 115, 100, minute=1)
+    assert [floor.told(f"s:{leg}")[-1] for leg in ("stop", "target")] == [S.REJECTED, S.REJECTED]
+    assert len(floor.sent) == 2
+
+
+def test_both_fill() -> None:
+    """Two legs that both filled before the cancel came are booked, and told as OVERFILL, no contradiction."""
+    floor = Floor(lacking("oco"))
+    target, stop = pair(floor)
+    floor.venue.answers = False
+    floor.fill(target, 10, "110")
+    floor.fill(stop, 10, "90")
+    floor.report(stop, K.CANCEL_REJECTED)
+    assert floor.fills == [("s:target", 10), ("s:stop", 10)]
+    assert [floor.order(f"s:{leg}").status for leg in ("target", "stop")] == [S.FILLED, S.FILLED]
+    reasons = [update.reason for update in floor.log.of(OrderUpdate) if update.intent_id == "s:stop"]
+    assert "OVERFILL: 10 more than ordered" in reasons
+    assert not any(reason.startswith("CONTRADICTION") for reason in reasons)
+
+
+def test_rejected_or_canceled_leg_leaves_the_other() -> None:
+    """A leg that ends without a fill takes nothing from the other."""
+    floor = Floor(lacking("oco"))
+    target, stop = pair(floor)
+    floor.cancel("s:target")
+    assert not floor.order("s:target").is_open
+    assert floor.order("s:stop").status is S.OPEN
+    assert (floor.canceled(), floor.order("s:stop").quantity, stop) == ([target], Decimal(10), floor.latest)
+
+
+def test_leg_that_comes_late() -> None:
+    """A leg that joins when others have filled is made smaller by that, or not sent at all."""
+    floor = Floor(lacking("oco"))
+    target, _ = pair(floor)
+    floor.fill(target, 4, "110")
+    floor.limit("120", "s:late", side=SELL, terms=LEG)
+    assert floor.sizes == [10, 10, 6]
+
+
+def test_groups_are_of_one_strategy_and_symbol() -> None:
+    """The same name in another strategy is another group."""
+    floor = Floor(lacking("oco"))
+    target, _ = pair(floor)
+    floor.limit("110", "t:1", strategy_id="t", side=SELL, terms=LEG)
+    floor.fill(target, 10, "110")
+    assert floor.order("t:1").status is S.OPEN
+
+
+def test_strategy_changes_a_leg() -> None:
+    """A leg that its strategy has made greater is counted from that quantity."""
+    floor = Floor(lacking("oco"))
+    target, stop = pair(floor)
+    floor.change("s:target", quantity="20")
+    floor.change("s:stop", quantity="20")
+    floor.fill(target, 5, "110")
+    assert (floor.log.last(ModifyOrder).order_id, floor.log.last(ModifyOrder).quantity) == (stop, Decimal(15))
+
+
+def test_mixed_group() -> None:
+    """At a venue with OCO, a leg that has to be held here is kept in step with the one that is there."""
+    floor = Floor(lacking("stop"))
+    target, stop = pair(floor)
+    floor.fill(target, 4, "110")
+    assert floor.order("s:stop").quantity == Decimal(6)
+    floor.quote(89, 89.5, 1)
+    sent: list[Any] = floor.log.of(SubmitOrder) + floor.log.of(CancelOrder)
+    assert [each.order_id for each in sent] == [target, stop, target]
+    assert floor.sizes == [10, 6]

@@ -1,0 +1,1 @@
+"""Parts of the composition root (`tradingd.app`): from their settings to objects, by hand."""
