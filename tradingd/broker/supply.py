@@ -17,9 +17,9 @@ Levels = Sequence[tuple[float, float]]
 
 
 class Offer(NamedTuple):
-    """A quantity that can be had at a price; `source` is what it is taken from."""
+    """A quantity that can be had at a price; `source` numbers what of the event it is taken from."""
 
-    source: object
+    source: int
     price: float
     quantity: Decimal
 
@@ -35,7 +35,7 @@ class Supply:
 
     def __init__(self, share: Decimal = ONE) -> None:
         self._share = share
-        self._taken: dict[object, Decimal] = {}
+        self._taken: dict[int, Decimal] = {}
 
     def offers(
         self, event: MarketEvent, side: Side, wanted: Decimal, limit: float, found: Match, instrument: Instrument
@@ -58,7 +58,7 @@ class Supply:
         self._taken[offer.source] = add(self._taken.get(offer.source, ZERO), offer.quantity)
 
     def _single(
-        self, source: object, size: float, wanted: Decimal, price: float, instrument: Instrument
+        self, source: int, size: float, wanted: Decimal, price: float, instrument: Instrument
     ) -> list[Offer]:
         quantity = min(wanted, self._left(source, size, instrument))
         return [Offer(source, price, quantity)] if quantity > 0 else []
@@ -70,13 +70,14 @@ class Supply:
         for depth, (price, size) in enumerate(levels):
             if not 0 < price < inf or (price > limit if side is Side.BUY else price < limit) or not wanted:
                 break
-            quantity = min(wanted, self._left((side, depth), size, instrument))
+            source = 2 * depth + (side is Side.SELL)
+            quantity = min(wanted, self._left(source, size, instrument))
             if quantity > 0:
-                offers.append(Offer((side, depth), price, quantity))
+                offers.append(Offer(source, price, quantity))
                 wanted = sub(wanted, quantity)
         return offers
 
-    def _left(self, source: object, size: float, instrument: Instrument) -> Decimal:
+    def _left(self, source: int, size: float, instrument: Instrument) -> Decimal:
         if not 0 < size < inf:
             return ZERO
         whole = instrument.floor_quantity(mul(from_market(size), self._share))
@@ -84,11 +85,11 @@ class Supply:
         return whole if taken is None else sub(whole, taken)
 
 
-def _pool(event: Bar | Quote | Trade, side: Side) -> tuple[object, float]:
+def _pool(event: Bar | Quote | Trade, side: Side) -> tuple[int, float]:
     """What orders of `side` share of an event, and its size: both sides share a bar's volume and a trade."""
     if type(event) is Quote:
-        return side, event.ask_size if side is Side.BUY else event.bid_size
-    return None, event.amount if type(event) is Trade else event.volume  # type: ignore[union-attr]  # a Bar
+        return (0, event.ask_size) if side is Side.BUY else (1, event.bid_size)
+    return 0, event.amount if type(event) is Trade else event.volume  # type: ignore[union-attr]  # a Bar
 
 
 def size_at(levels: Levels, price: float) -> float:
