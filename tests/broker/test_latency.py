@@ -73,7 +73,7 @@ def test_order_takes_its_time() -> None:
     remote.order()
     for seconds in (5, 10, 11):
         remote.quote(100 + seconds, seconds)
-    assert [str(trade.price) for trade in remote.log.events if not isinstance(trade, BrokerReport)] == ["111"]
+    assert [trade.price for trade in remote.log.events if not isinstance(trade, BrokerReport)] == [111]
 
 
 def test_reports_take_their_time() -> None:
