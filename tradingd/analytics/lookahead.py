@@ -202,14 +202,13 @@ def choose_cuts(decisions: Sequence[Decision], marks: Sequence[int], earliest: i
     if not marks:
         return []
     inside = [ts for ts in dict.fromkeys(marks) if earliest <= ts < marks[-1]]
-    made = _by_strategy(
-        each for each in decisions if earliest <= each.ts < marks[-1] and not each.text.startswith(_CAUSED)
-    )
+    own = [each for each in decisions if earliest <= each.ts < marks[-1] and not each.text.startswith(_CAUSED)]
+    made = [_times(some) for some in _by_strategy(own).values()]
     share = -(-(number // 2) // len(made)) if made else 0
-    spread = [_spread(list(dict.fromkeys(each.ts for each in own)), share) for own in made.values()]
-    at_decisions = [ts for turn in zip_longest(*spread) for ts in turn if ts is not None]
+    in_turn = zip_longest(*(_spread(times, share) for times in made))
+    of_each = [ts for turn in in_turn for ts in turn if ts is not None]
     chosen = dict.fromkeys(_spread(inside, number - number // 2))
-    for ts in (*at_decisions, *_spread(inside, number)):
+    for ts in (*of_each, *_spread(_times(own), number), *_spread(inside, number)):
         if len(chosen) >= number:
             break
         chosen[ts] = None
@@ -218,6 +217,10 @@ def choose_cuts(decisions: Sequence[Decision], marks: Sequence[int], earliest: i
 
 _CAUSED = (EventType.ORDER.name + " ", EventType.FILL.name + " ", EventType.FAULT.name + " ")
 """How decisions begin that are not the strategy's own."""
+
+
+def _times(decisions: Iterable[Decision]) -> list[int]:
+    return list(dict.fromkeys(each.ts for each in decisions))
 
 
 def _spread(items: Sequence[int], number: int) -> list[int]:
@@ -238,11 +241,14 @@ def _step(difference: Difference) -> int:
     return difference.step
 
 
+# Ids of orders and trades are counted over all strategies: they tell of others' orders.
+_UNTOLD = frozenset({"ts", "strategy_id", "order_id", "trade_id"})
+
+
 @cache
 def _fields(kind: type[Event]) -> Mapping[str, Any]:
     """The fields that a decision's text tells, with their defaults."""
-    told = (field for field in msgspec.structs.fields(kind) if field.name not in {"ts", "strategy_id"})
-    return {field.name: field.default for field in told}
+    return {field.name: field.default for field in msgspec.structs.fields(kind) if field.name not in _UNTOLD}
 
 
 def _text(event: Event) -> str:

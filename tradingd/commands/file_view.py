@@ -1,9 +1,10 @@
 """A view of the file system in which recorded data end at a moment.
 
-It is a folder with links to everything there is, and with copies that are cut off in place of data files: what is at
-`/home/me/data/AAPL.parquet` is at `<view>/home/me/data/AAPL.parquet`. A run that starts in there, its configuration
-read from there, finds relative paths, `..` and the folder of a strategy's own module in the view, too. What a view
-cannot change is a path that leads out of it: an absolute one that is written in a strategy.
+It is a folder with links to everything there is, and with copies that are cut off in place of data files: for
+`/home/me/data/AAPL.parquet` there is `<view>/home/me/data/AAPL.parquet`. A run that starts in there, its
+configuration read from there, finds relative paths, `..` and the folder of a strategy's own module in the view.
+What a view cannot change is a path that leads out of it: an absolute one that is written in a strategy. For those
+there is `overlay`, where the system allows it, and `watch_opens` where it does not.
 """
 
 import os
@@ -74,7 +75,7 @@ def named_data(value: Any, bases: Sequence[Path]) -> set[Path]:  # noqa: ANN401 
         value = list(value.values())
     if isinstance(value, list | tuple | set | frozenset):
         return {path for item in value for path in named_data(item, bases)}
-    if not isinstance(value, str | Path):
+    if not isinstance(value, str | Path) or not str(value).strip():
         return set()
     whole = _path_of(str(value))
     candidates = [whole] if whole is not None else [absolute(base / str(value)) for base in bases]

@@ -24,7 +24,7 @@ from tradingd.commands.output import echo_json, echo_table
 from tradingd.commands.recording import Recording, Runner, Survey
 from tradingd.config import load_settings
 from tradingd.domain.times import format_time
-from tradingd.errors import TradingdError, UsageError
+from tradingd.errors import ConfigError, UsageError
 
 __all__ = ["LOOK_AHEAD", "UNDECIDED", "check_lookahead"]
 
@@ -39,6 +39,11 @@ _KEPT = (
     "a second run in one process decides differently: it keeps state in a class, a module or a seeded generator"
 )
 
+_NOT_OVERLAID = (
+    "this system lets no process put a copy in a file's place: a data file that a strategy opens by an absolute "
+    "path of its own, and not by Python's open, is not cut"
+)
+
 
 class _Report(msgspec.Struct, kw_only=True):
     """What the check came to."""
@@ -50,13 +55,18 @@ class _Report(msgspec.Struct, kw_only=True):
     unsteady: dict[str, tuple[str, Difference]] = {}
     """Strategies that do not repeat themselves: why, and where."""
     failures: list[CutResult] = []
-    """Runs that came to no end."""
+    """Cut runs whose strategies could not be made."""
+    overlaid: bool = True
     bypassed: list[str] = []
     notes: list[str] = []
 
 
-def check_lookahead(files: Sequence[Path], sets: Sequence[str], cuts: int, *, as_json: bool) -> int:
+def check_lookahead(
+    files: Sequence[Path], sets: Sequence[str], cuts: int, *, as_json: bool, in_place: bool = True
+) -> int:
     """Run a backtest in full and on data that end at `cuts` moments, and tell what differs; returns the exit code.
+
+    `in_place`: whether data files may be cut at their own paths, where the system allows that; see `overlay`.
 
     Raises:
         TradingdError: the full run itself fails.
@@ -66,7 +76,7 @@ def check_lookahead(files: Sequence[Path], sets: Sequence[str], cuts: int, *, as
         raise UsageError(f"--lookahead-cuts {cuts}: use 1 to {_MOST_CUTS}")
     name = load_settings(files, overrides=sets, environ=os.environ).run.name
     with tempfile.TemporaryDirectory(prefix="tradingd-lookahead-") as folder:
-        runner = Runner(tuple(files), tuple(sets), Path(folder).resolve())
+        runner = Runner(tuple(files), tuple(sets), Path(folder).resolve(), in_place)
         report = _check(runner, cuts)
     if as_json:
         echo_json(_as_fields(name, report))
@@ -85,6 +95,8 @@ def _check(runner: Runner, number: int) -> _Report:
     _judge_repeats(report, full.decisions, again.decisions, runner.afresh(survey).decisions)
     if not any(why == _CHANCE for why, _ in report.unsteady.values()):
         _judge_cuts(report, runner, survey, full, number)
+    if not report.overlaid:
+        report.notes.append(_NOT_OVERLAID)
     report.verdict = _verdict(report)
     return report
 
@@ -101,10 +113,11 @@ def _judge_cuts(report: _Report, runner: Runner, survey: Survey, full: Recording
     for cut in choose_cuts(full.decisions, full.marks, survey.earliest, number):
         try:
             recording = runner.cut(survey, cut)
-        except TradingdError as error:
+        except ConfigError as error:  # a strategy cannot be made without what comes later
             report.failures.append(CutResult(cut, 0, [], str(error)))
             continue
         report.cuts.append(CutResult(cut, recording.events, recording.decisions))
+        report.overlaid = report.overlaid and recording.overlaid
         report.bypassed += [path for path in recording.bypassed if path not in report.bypassed]
     report.found = findings(full.decisions, report.cuts, survey.strategies)
     if not report.cuts and not report.failures:
@@ -116,9 +129,8 @@ def _verdict(report: _Report) -> str:
         return "look-ahead"
     if report.unsteady:
         return "not reproducible"
-    if report.bypassed or not report.cuts:
-        return "undecided"
-    return "clean"
+    compared = sum(each.decisions for each in report.found)
+    return "undecided" if report.bypassed or not compared else "clean"
 
 
 def _notes(survey: Survey) -> list[str]:
@@ -144,8 +156,8 @@ def _rows(report: _Report) -> Iterator[tuple[str, str, str]]:
     found = {each.strategy_id: each for each in report.found}
     for name in names:
         finding = found.get(name)
-        words = [_in_words(finding, len(report.cuts))] if finding is not None else []
-        words += ["NOT REPRODUCIBLE"] if name in report.unsteady else []
+        words = ["NOT REPRODUCIBLE"] if name in report.unsteady else []
+        words += [_in_words(finding, len(report.cuts))] if finding is not None else []
         yield name, str(finding.decisions) if finding is not None else "", ", ".join(words)
 
 
@@ -167,7 +179,7 @@ def _details(report: _Report) -> Iterator[str]:
             yield f"  data end     {format_time(finding.cut)} ({finding.lead} market events after that one)"
             yield from _sides(finding.difference, "full run", "cut run")
     for each in report.failures:
-        yield f"with data that end at {format_time(each.cut)} the run fails: {each.failure}"
+        yield f"look-ahead: with data that end at {format_time(each.cut)} it cannot start: {each.failure}"
     for path in report.bypassed:
         yield f"{path} is opened by a path that cannot be led to a cut copy: take it from the parameters"
     yield from (f"note: {note}" for note in report.notes)

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from tradingd.analytics.lookahead import DECISIONS, Decision, DecisionLog
 from tradingd.app import build, load_market_data, make_strategies, register_all
 from tradingd.commands.file_view import FileView, absolute, named_data, watch_opens
+from tradingd.commands.overlay import overlay
 from tradingd.config import Settings, load_settings
 from tradingd.data.handler import DataHandler
 from tradingd.data.truncation import DataFile, data_file, recorded_file
@@ -56,8 +57,10 @@ class Recording:
     events: int
     marks: list[int] = field(default_factory=list)
     """Times of market events, spread over the run."""
+    overlaid: bool = False
+    """Whether the data files were cut at their own paths, too."""
     bypassed: list[str] = field(default_factory=list)
-    """Data files that were opened outside of the view."""
+    """Data files that were opened whole, outside of the view."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,8 @@ class Runner:
     files: Sequence[Path]
     sets: Sequence[str]
     folder: Path
+    in_place: bool = True
+    """Whether cut runs may try to find cut data at the files' own paths, too; see `overlay`."""
 
     def survey(self) -> Survey:
         """Load everything without running it.
@@ -171,9 +176,12 @@ class _Cut:
 
     def __call__(self) -> Recording:
         settings, view = self.runner.enter(self.survey, self.until_ns)
+        overlaid = self.runner.in_place and overlay({path: view.inside(path) for path in view.files})
         bypassed: list[str] = []
-        watch_opens(view.files, bypassed.append)
+        if not overlaid:
+            watch_opens(view.files, bypassed.append)
         recording = _record(settings)
+        recording.overlaid = overlaid
         recording.bypassed = list(dict.fromkeys(bypassed))
         return recording
 
