@@ -128,18 +128,26 @@ def test_the_earliest_difference_of_all_cuts_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("lead", "second", "words"),
+    ("lead", "cut", "texts", "words"),
     [
-        (0, decision(4, "SIGNAL y"), "looks a few bars ahead"),
-        (50, decision(4, "SIGNAL y"), "a figure of the whole series"),
-        (0, decision(4, "FAULT error=IndexError"), "fails where the data end"),
+        (0, 6, ("SIGNAL x", "SIGNAL y"), "looks a few bars ahead"),
+        (50, 5, ("SIGNAL x", "SIGNAL y"), "looks a few bars ahead"),
+        (50, 90, ("SIGNAL x", "SIGNAL y"), "a figure of the whole series"),
+        (0, 6, ("SIGNAL x", "FAULT error=IndexError"), "fails where the data end"),
+        (50, 90, ("ORDER quantity=1", "ORDER quantity=2"), "a sizer, a limit or a broker"),
     ],
 )
-def test_the_hint_goes_by_where_it_changes(lead: int, second: Decision, words: str) -> None:
-    """Right before the cut, long before it, or with a fault: each has its usual cause."""
-    (difference,) = differences([decision(4)], [second])
+def test_the_hint_goes_by_where_it_changes(lead: int, cut: int, texts: tuple[str, str], words: str) -> None:
+    """Where the data end (on the last events, or at the last time of many symbols), before, or what it is."""
+    (difference,) = differences([decision(4, texts[0])], [decision(4, texts[1])])
     finding = Finding(
-        strategy_id="s", verdict=Verdict.LOOK_AHEAD, decisions=1, cuts=1, lead=lead, difference=difference
+        strategy_id="s",
+        verdict=Verdict.LOOK_AHEAD,
+        decisions=1,
+        cuts=1,
+        cut=at(cut),
+        lead=lead,
+        difference=difference,
     )
     assert words in hint(finding)
 
@@ -159,6 +167,7 @@ def test_cuts_are_half_spread_and_half_at_decisions_of_every_strategy() -> None:
     assert all(later - before >= at(200) - at(0) for before, later in pairwise(spread))
     assert at(37) + 2 in cuts
     assert sum(ts in {each.ts for each in decisions} for ts in cuts) == 4
+    assert marks[-2] in cuts
 
 
 def test_no_cut_is_where_it_would_say_nothing() -> None:

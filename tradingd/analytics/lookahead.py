@@ -41,6 +41,10 @@ DECISIONS = (
 )
 """What is compared: all that a strategy emits, and what sizing, limits and the broker made of it."""
 
+_FAULT = f"{EventType.FAULT.name} "
+_CAUSED = (f"{EventType.ORDER.name} ", f"{EventType.FILL.name} ", _FAULT)
+"""How decisions begin that are not the strategy's own."""
+
 _NEAR = 3
 """Decisions that change only in the last market events before a cut look at what comes right after it."""
 
@@ -179,9 +183,12 @@ def hint(finding: Finding) -> str:
     difference = finding.difference
     if difference is None:
         return ""
-    if difference.second is not None and difference.second.text.startswith("FAULT"):
+    texts = [each.text for each in (difference.first, difference.second) if each is not None]
+    if texts[-1].startswith(_FAULT):
         return "it fails where the data end: as when it indexes bars that have not come yet"
-    if finding.lead < _NEAR:
+    if texts[0].startswith(_CAUSED):
+        return "it asks for the same: what looks ahead is a sizer, a limit or a broker of your own"
+    if finding.lead < _NEAR or difference.ts >= finding.cut:
         return (
             "it changes right where the data end: as when it looks a few bars ahead, in a file of its own or in "
             "what it has kept of one"
@@ -197,7 +204,7 @@ def choose_cuts(decisions: Sequence[Decision], marks: Sequence[int], earliest: i
 
     `marks` are times spread over the run's market events. A cut at a decision keeps the event that it was made
     on and nothing after it. Decisions are taken from all strategies in turn. No cut is before `earliest`, nor at
-    the last mark, where nothing would be cut off.
+    the last mark, where nothing would be cut off; one is at the mark before that, so that nearly all is compared.
     """
     if not marks:
         return []
@@ -215,19 +222,15 @@ def choose_cuts(decisions: Sequence[Decision], marks: Sequence[int], earliest: i
     return sorted(chosen)
 
 
-_CAUSED = (EventType.ORDER.name + " ", EventType.FILL.name + " ", EventType.FAULT.name + " ")
-"""How decisions begin that are not the strategy's own."""
-
-
 def _times(decisions: Iterable[Decision]) -> list[int]:
     return list(dict.fromkeys(each.ts for each in decisions))
 
 
 def _spread(items: Sequence[int], number: int) -> list[int]:
-    """At most `number` of the items, at even distances, none of them at an end where there are more."""
+    """At most `number` of the items, at even distances, the last one among them."""
     if len(items) <= number:
         return list(items)
-    return [items[(2 * index + 1) * len(items) // (2 * number)] for index in range(number)]
+    return [items[(index + 1) * len(items) // number - 1] for index in range(number)]
 
 
 def _by_strategy(decisions: Iterable[Decision]) -> dict[str, list[Decision]]:

@@ -176,7 +176,7 @@ def _details(report: _Report) -> Iterator[str]:
     for finding in report.found:
         if finding.difference is not None:
             yield f"{finding.strategy_id}: look-ahead: {hint(finding)}"
-            yield f"  data end     {format_time(finding.cut)} ({finding.lead} market events after that one)"
+            yield f"  data end     {format_time(finding.cut)}, market events in between: {finding.lead}"
             yield from _sides(finding.difference, "full run", "cut run")
     for each in report.failures:
         yield f"look-ahead: with data that end at {format_time(each.cut)} it cannot start: {each.failure}"
