@@ -127,22 +127,18 @@ def test_a_strategy_that_trades_on_the_next_close_is_caught(tradingd: Cli, tmp_p
     assert "direction=FLAT" in found["cut_run"]["text"]
 
 
-def test_a_cheat_is_told_in_words(tradingd: Cli, tmp_path: Path) -> None:
-    """Without --json: a row, the hint, the moment, and the decision in both runs; also for an absolute path."""
-    bars(tmp_path)
-    config(
-        tmp_path,
-        f'name = "{CHEATS}:WholeSeries"\nid = "w"\n'
-        f'params = {{ symbol = "X/USD", interval = "1m", path = "{tmp_path}/bars.csv" }}',
-    )
-    result = tradingd("backtest", "c.toml", *CHECK[:-1])
-    assert result.code == 10
-    assert "LOOK-AHEAD at 4 of 4 cuts" in result.out
-    assert "w: look-ahead: it changes long before the data end" in result.out
-    full, cut = (line for line in result.out.splitlines() if line.startswith(("  full run", "  cut run")))
-    assert full.split()[2:] != cut.split()[2:]
-    assert "SIGNAL intent_id=w:" in full
-    assert result.out.splitlines()[-1] == "verdict: look-ahead"
+def test_the_worked_example_is_what_the_page_says(tradingd: Cli, tmp_path: Path) -> None:
+    """docs/lookahead.md shows what its configuration comes to, line by line: the row, the hint, both decisions."""
+    page = (REPO / "docs" / "lookahead.md").read_text(encoding="utf-8")
+    (tmp_path / "c.toml").write_text(page.partition("```toml\n")[2].partition("```")[0])
+    result = tradingd("backtest", "c.toml", "--check-lookahead")
+    shown = page.partition("```\nlook-ahead check")[2].partition("```")[0]
+    assert (result.code, result.err) == (10, "")
+    assert _lines(result.out) == _lines("look-ahead check" + shown)
+
+
+def _lines(text: str) -> list[str]:
+    return [line.rstrip() for line in text.splitlines() if line.strip()]
 
 
 def test_a_figure_of_the_whole_series_is_caught_and_others_are_not_blamed(tradingd: Cli, tmp_path: Path) -> None:
