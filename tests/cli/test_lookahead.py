@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import REPO, Result, environment
+from tradingd.strategy.factory import BUILTIN_STRATEGIES
 
 Cli = Callable[..., Result]
 START_S = 1_600_000_200  # at a whole five minutes
@@ -17,9 +18,9 @@ CHECK = ("--check-lookahead", "--lookahead-cuts", "4", "--json")
 CHEATS = "tradingd.testing.cheats"
 
 
-def bars(folder: Path, name: str = "bars.csv", minutes: int = 240) -> Path:
+def bars(folder: Path, name: str = "bars.csv", minutes: int = 240, seed: int = 7) -> Path:
     """One-minute bars of a random walk that is the same each time."""
-    walk = random.Random(7)  # noqa: S311 - prices of a test
+    walk = random.Random(seed)  # noqa: S311 - prices of a test
     rows, close = [], 100.0
     for minute in range(minutes):
         before, close = close, round(close * (1 + walk.gauss(0, 0.01)), 2)
@@ -43,9 +44,21 @@ def trades(folder: Path) -> Path:
     return path
 
 
+def quotes(folder: Path) -> Path:
+    """A quote every five seconds, two basis points wide and more."""
+    walk = random.Random(13)  # noqa: S311 - prices of a test
+    rows, bid = [], 80.0
+    for number in range(800):
+        bid = round(bid * (1 + walk.gauss(0, 0.0005)), 2)
+        rows.append(f"{START_S * 1000 + number * 5_000},{bid},5,{bid + walk.choice([0.02, 0.05]):.2f},5")
+    path = folder / "quotes.csv"
+    path.write_text("timestamp,bid,bid_size,ask,ask_size\n" + "\n".join(rows) + "\n")
+    return path
+
+
 def config(folder: Path, *strategies: str, files: Sequence[str] = ()) -> None:
     """A configuration of strategies (the lines of their tables) on the bars of X/USD, and further files."""
-    symbols = ["X/USD", *(symbol for symbol in ("T/USD", "L/USD") if symbol in "".join(files))]
+    symbols = ["X/USD", *(symbol for symbol in ("T/USD", "L/USD", "Q/USD") if symbol in "".join(files))]
     parts = [
         '[[data.files]]\nsymbol = "X/USD"\ninterval = "1m"\npath = "bars.csv"\n',
         *files,
@@ -70,28 +83,49 @@ def first(result: Result) -> Any:
 # --- honest strategies -----------------------------------------------------------------------------------------
 
 
+X = 'params = { symbol = "X/USD"'
+SHIPPED = {
+    "cross_sectional_momentum": 'params = { symbols = ["X/USD", "L/USD"], lookback = 10, top = 1, capital = 500, '
+    'rebalance = "instants", every = 15 }',
+    "dca": X + ", notional = 50, interval_s = 600 }",
+    "donchian_breakout": X + ", entry_period = 8, exit_period = 4 }",
+    "grid": X + ', lower = 80, upper = 120, quantity = "0.1" }',
+    "ma_crossover": X + ", fast_ma = 3, slow_ma = 8 }",
+    "market_maker": 'params = { symbol = "Q/USD", quantity = "1", max_inventory = "5" }',
+    "pairs": 'params = { a = "X/USD", b = "L/USD", lookback = 15, entry = 1.2, '
+    "min_correlation = 0, notional = 100 }",
+    "rsi_reversion": X + ", period = 5, oversold = 45, overbought = 55 }",
+}
+OWN_INPUT = (
+    f'name = "ma_crossover"\nid = "on-5m"\nbars = "5m"\n{X}, fast_ma = 2, slow_ma = 4 }}',
+    'name = "ma_crossover"\nid = "on-ticks"\nbars = "1m"\nparams = { symbol = "T/USD", fast_ma = 3, slow_ma = 8 }',
+    'name = "tests.runtime.frames:Frames"\nparams = { symbols = ["X/USD"], rules = ["3m", "5m"] }',
+    'name = "tests.runtime.ticker:Ticker"\nparams = { symbols = ["T/USD"] }',
+)
+
+
 def test_shipped_strategies_pass(tradingd: Cli, tmp_path: Path) -> None:
-    """Every shipped strategy, one on built bars, one on two timeframes and one on ticks with timers: all clean."""
+    """Every shipped strategy, and some on built bars, two timeframes, ticks and timers: all decide, all clean."""
+    assert SHIPPED.keys() == BUILTIN_STRATEGIES.keys()
     bars(tmp_path)
+    bars(tmp_path, "other.csv", seed=8)
     trades(tmp_path)
-    params = 'params = { symbol = "X/USD"'
+    quotes(tmp_path)
     config(
         tmp_path,
-        f'name = "ma_crossover"\n{params}, fast_ma = 3, slow_ma = 8 }}',
-        f'name = "ma_crossover"\nid = "on-5m"\nbars = "5m"\n{params}, fast_ma = 2, slow_ma = 4 }}',
-        f'name = "rsi_reversion"\n{params}, period = 5, oversold = 45, overbought = 55 }}',
-        f'name = "donchian_breakout"\n{params}, entry_period = 8, exit_period = 4 }}',
-        'name = "ma_crossover"\nid = "on-ticks"\nbars = "1m"\n'
-        'params = { symbol = "T/USD", fast_ma = 3, slow_ma = 8 }',
-        'name = "tests.runtime.frames:Frames"\nparams = { symbols = ["X/USD"], rules = ["3m", "5m"] }',
-        'name = "tests.runtime.ticker:Ticker"\nparams = { symbols = ["T/USD"] }',
-        files=['[[data.files]]\nsymbol = "T/USD"\nkind = "trades"\npath = "trades.csv"\n'],
+        *(f'name = "{name}"\n{params}' for name, params in SHIPPED.items()),
+        *OWN_INPUT,
+        files=[
+            '[[data.files]]\nsymbol = "L/USD"\ninterval = "1m"\npath = "other.csv"\n',
+            '[[data.files]]\nsymbol = "T/USD"\nkind = "trades"\npath = "trades.csv"\n',
+            '[[data.files]]\nsymbol = "Q/USD"\nkind = "quotes"\npath = "quotes.csv"\n',
+        ],
     )
     result = tradingd("backtest", "c.toml", *CHECK)
     assert (result.code, result.err) == (0, "")
     assert result.json["verdict"] == "clean"
     assert set(verdicts(result).values()) == {"clean"}
-    assert all(each["decisions"] > 8 for each in result.json["strategies"])
+    assert all(each["decisions"] > 3 for each in result.json["strategies"])
     assert len(result.json["cuts"]) == 4
     assert len({each["events"] for each in result.json["cuts"]}) == 4
 
