@@ -10,13 +10,14 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from tradingd import __version__
-from tradingd.errors import TradingdError
+from tradingd.errors import TradingdError, UsageError
 
 __all__ = ["app", "main"]
 
 _USAGE = 64
 _INTERRUPTED = 130
 _IO_ERROR = 74
+_CUTS = 12
 # typer carries click within itself since 0.26 or so; this is its error class in either case.
 _UsageProblem: type[Any] = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
 
@@ -85,9 +86,32 @@ def run(files: Files, sets: Overrides = None, out: Out = None, fmt: Format = Non
 
 @app.command()
 def backtest(
-    files: Files, sets: Overrides = None, out: Out = None, fmt: Format = None, as_json: Json = False
+    files: Files,
+    sets: Overrides = None,
+    out: Out = None,
+    fmt: Format = None,
+    look_ahead: Annotated[
+        bool,
+        typer.Option(
+            "--check-lookahead",
+            help="Run on data cut off at several moments as well, and tell which decisions change: exit 10 if any "
+            "does, 11 if it cannot be told.",
+        ),
+    ] = False,
+    cuts: Annotated[
+        int | None, typer.Option("--lookahead-cuts", metavar="N", help="How many moments (12 unless told).")
+    ] = None,
+    as_json: Json = False,
 ) -> None:
     """Run the configured strategies over recorded data and tell what came of it."""
+    if look_ahead:
+        from tradingd.commands.lookahead import check_lookahead
+
+        if out is not None or fmt is not None:
+            raise UsageError("--check-lookahead records nothing; leave out --out and --format")
+        raise typer.Exit(check_lookahead(files, sets or [], _CUTS if cuts is None else cuts, as_json=as_json))
+    if cuts is not None:
+        raise UsageError("--lookahead-cuts is of --check-lookahead; give that, too")
     from tradingd.commands.run import run_backtest
 
     run_backtest(files, sets or [], out, fmt, as_json=as_json)

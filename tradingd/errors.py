@@ -20,7 +20,8 @@
 `HandlerTimeoutError` stands apart: it interrupts a strategy's own code, whose `except Exception` must not stop it.
 
 The class docstring is the default message, so `raise IllegalTransitionError` alone still says something.
-`exit_code` is what the command line ends with when the error reaches it (sysexits.h numbers).
+`exit_code` is what the command line ends with when the error reaches it (sysexits.h numbers). A finding is no
+error: `backtest --check-lookahead` ends with 10 for look-ahead and with 11 where it cannot be told.
 """
 
 from typing import ClassVar
