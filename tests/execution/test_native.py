@@ -12,7 +12,6 @@ import pytest
 from tests.runtime.parts import drive
 from tradingd.app import build, make_strategies, register_all
 from tradingd.config import load_settings
-from tradingd.config.models import BrokerSettings
 from tradingd.domain.enums import OrderType
 from tradingd.domain.events import EventType, Fill, OrderUpdate, Quote
 from tradingd.testing import EventLog, at
@@ -72,9 +71,6 @@ def fills(tmp_path: object, kinds: list[str], lacks: list[str]) -> tuple[dict[st
     return found, log
 
 
-@pytest.mark.skipif(
-    "lacks" not in BrokerSettings.model_fields, reason="the simulated exchange cannot be told what to lack yet"
-)
 @pytest.mark.parametrize(
     ("kinds", "lacks"),
     [

@@ -111,7 +111,7 @@ TICKERS = (
     configured(
         "market_maker",
         'symbol = "BTC/USDT", quantity = "0.01", max_inventory = "0.05", half_spread_bps = 0.2, skew_bps = 1, '
-        "min_change_bps = 0.1, requote_s = 0.5, stale_after_s = 0.5, post_only = false",
+        "min_change_bps = 0.1, requote_s = 0.5, stale_after_s = 0.5",
     ),
     configured(
         "grid",

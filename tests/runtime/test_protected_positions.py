@@ -9,8 +9,6 @@ from tests.runtime.parts import drive, journal_of, loaded
 from tradingd.domain.enums import OrderStatus
 from tradingd.domain.events import Fill, OrderUpdate
 
-pytest.importorskip("tradingd.broker.capabilities", reason="this simulated exchange takes no OCO groups yet")
-
 CONFIG = """
 [data]
 catalog = "pkg:tradingd/sample_data"

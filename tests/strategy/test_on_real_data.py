@@ -257,7 +257,7 @@ def test_the_market_maker_on_recorded_quotes(tmp_path: Path) -> None:
     """Inside its inventory, without a refusal, and with fewer requests than one a side and half second."""
     params = (
         'symbol = "BTC/USDT", quantity = "0.01", max_inventory = "0.05", half_spread_bps = 0.2, skew_bps = 1, '
-        "min_change_bps = 0.1, requote_s = 0.5, post_only = false"
+        "min_change_bps = 0.1, requote_s = 0.5"
     )
     rest = '[portfolio]\ncurrency = "USDT"\n' + _instrument("BTC/USDT", "0.00001")
     quotes = {"BTC/USDT": "crypto_ticks/binance_BTCUSDT_20240808_quotes"}
