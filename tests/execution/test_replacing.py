@@ -68,6 +68,19 @@ def test_without_a_worst_the_limit_holds() -> None:
     assert limits(floor) == [D(100), D(99)]
 
 
+def test_a_changed_limit_is_the_new_worst() -> None:
+    """Who raises the limit of an order without a worst price allows its re-quotes as much."""
+    floor = Floor()
+    requoted(floor, worst=None)
+    floor.change(limit_price="102")
+    floor.quote(101.5, 104, 0.1)
+    floor.wait_until(0.7)
+    assert limits(floor) == [D(100), D(102), D("101.5")]
+    floor.quote(103, 104, 0.8)
+    floor.wait_until(1.3)
+    assert limits(floor)[-1] == D(102)
+
+
 def test_stays_where_it_is_best() -> None:
     """An order that is at that price already keeps its place in the queue; the try counts."""
     floor = Floor()

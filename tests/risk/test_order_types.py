@@ -1,13 +1,14 @@
 """The limits and the types of orders beyond market, limit and stop."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from tests.risk.desk import BUY, SELL, Desk, code
 from tradingd.domain.enums import OrderStatus, OrderType, Side
 from tradingd.domain.events import OrderUpdate
-from tradingd.domain.terms import Trail
+from tradingd.domain.terms import OrderTerms, Requote, Trail
 from tradingd.risk.limits import (
     InstrumentFilters,
     MaxOrderNotional,
@@ -149,3 +150,70 @@ def test_updates_of_an_orders_parts_count_nothing() -> None:
         )
     )  # fmt: skip
     assert (len(desk.risk.book), desk.risk.book.bounds("AAPL")) == (1, (0, 10))
+
+
+# --- re-quotes -----------------------------------------------------------------------------------------------
+
+
+def requoted(worst: str | None = None, **fields: Any) -> OrderTerms:
+    """Terms of an order that is re-quoted."""
+    fields = {"after_ns": 1, "times": 2, **fields}
+    return OrderTerms(requote=Requote(worst=None if worst is None else Decimal(worst), **fields))
+
+
+@pytest.mark.parametrize(
+    ("side", "limit", "terms", "notional"),
+    [
+        (BUY, 90, requoted("110"), 1100),
+        (BUY, 90, requoted("80"), 900),
+        (BUY, 90, requoted(), 900),
+        (BUY, 90, requoted(then="market"), 1000),
+        (BUY, 90, requoted("110", then="market"), 1100),
+        (BUY, 90, requoted("95", then="market"), 1000),
+        (SELL, 110, requoted("90"), 1100),
+        (SELL, 90, requoted("80"), 1000),
+    ],
+)
+def test_a_requoted_order_is_worth_the_most_it_may_be_moved_to(
+    side: Side, limit: int, terms: OrderTerms, notional: int
+) -> None:
+    """Its worst price counts where that makes more of it, and the latest one where it may end at market."""
+    options: dict[str, Any] = {"limit": limit, "kind": OrderType.LIMIT, "terms": terms}
+    assert Desk(MaxOrderNotional(notional)).order(side, 10, **options) == ""
+    assert code(Desk(MaxOrderNotional(notional - 1)).order(side, 10, **options)) == "MAX_ORDER_NOTIONAL"
+
+
+def test_a_requoted_order_is_reserved_at_its_worst_price_until_it_is_over() -> None:
+    """A change of its limit, asked for and granted, leaves the price that re-quotes may still move it to."""
+    desk = Desk()
+    desk.order(BUY, 10, "quote", limit=90, terms=requoted("130"))
+    known = [desk.risk.book.notional_bounds("AAPL")[1]]
+    desk.update("quote", limit_price=Decimal(90))
+    assert desk.modify("quote", limit=95) == ""
+    known.append(desk.risk.book.notional_bounds("AAPL")[1])
+    desk.update("quote", limit_price=Decimal(95), reason="MODIFIED")
+    known.append(desk.risk.book.notional_bounds("AAPL")[1])
+    assert known == [1300, 1300, 1300]
+
+
+def test_a_change_of_a_requoted_order_is_judged_at_its_worst_price() -> None:
+    """The limit is lowered, and the order stays as large as its worst price makes it."""
+    desk = Desk(MaxOrderNotional(1_300))
+    desk.order(BUY, 10, "quote", limit=90, terms=requoted("130"))
+    desk.update("quote", limit_price=Decimal(90))
+    assert code(desk.modify("quote", 11, limit=80).removeprefix("MODIFY_DENIED: ")) == "MAX_ORDER_NOTIONAL"
+
+
+@pytest.mark.parametrize(
+    "terms", [requoted("0"), requoted("NaN"), requoted(after_ns=0), requoted(times=-1), requoted(then="hope")]
+)
+def test_a_requote_that_is_none_is_denied(terms: OrderTerms) -> None:
+    """Prices are above 0, and time passes before each of its steps."""
+    assert code(Desk().order(BUY, 1, limit=90, terms=terms)) in {"WRONG_TERMS", "INVALID_NUMBER"}
+
+
+def test_the_worst_price_must_be_on_the_tick() -> None:
+    """A re-quote may be sent at that very price, and the venue would refuse it."""
+    desk = Desk(InstrumentFilters(), instruments=[make_instrument("AAPL")])
+    assert code(desk.order(BUY, 1, limit=100, terms=requoted("101.001"))) == "TICK"
+    assert desk.order(BUY, 1, limit=100, terms=requoted("101.01")) == ""

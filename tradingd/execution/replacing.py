@@ -105,8 +105,6 @@ class Replacer:
         if stop_price is not None and not child.order_type.is_conditional:
             return "it has triggered already"
         plan.change, plan.asked, plan.reason = (quantity, limit_price, stop_price), True, "MODIFIED"
-        if limit_price is not None and work.order.terms.requote is None:
-            plan.worst = limit_price
         plan.replacing = True
         self._parents.cancel_child(child, "to be replaced")
         return ""
@@ -132,9 +130,12 @@ class Replacer:
 
     def _replace(self, work: Work, plan: _Plan) -> None:
         """The child before is over: the parent becomes what was asked for, and the next child is sent."""
-        plan.replacing, plan.asked = False, False
+        asked, plan.replacing, plan.asked = plan.asked, False, False
         change, plan.change = plan.change, (None, None, None)
         work.order.amend(*change)
+        requote = work.order.terms.requote
+        if asked and (requote is None or requote.worst is None):
+            plan.worst = work.order.limit_price  # the strategy's own limit is the worst price
         if not work.order.is_open:
             self._desk.tell(work, plan.reason)  # as much had filled as it was to be made
             return

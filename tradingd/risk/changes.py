@@ -7,6 +7,7 @@ import msgspec
 from tradingd.domain.enums import OrderStatus, OrderType
 from tradingd.domain.events import ModifyCommand, OrderUpdate
 from tradingd.domain.money import sub
+from tradingd.domain.terms import PLAIN, OrderTerms
 from tradingd.risk.exposure import Reservation
 from tradingd.risk.gate import Gate
 from tradingd.risk.limits.base import Denied, Proposal
@@ -82,6 +83,7 @@ class ChangeDesk:
             works_at=reservation.price,
             keeps_price=keeps_price,
             eases=eases,
+            terms=PLAIN if reservation.requote is None else OrderTerms(requote=reservation.requote),
         )
 
 

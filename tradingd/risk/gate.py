@@ -188,6 +188,7 @@ class Gate:
                 stop_price=proposal.stop_price,
                 reduce_only=proposal.reduce_only,
                 group=proposal.group,
+                requote=terms.requote,
             )
         )
         self._emit(

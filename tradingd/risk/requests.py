@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from tradingd.domain.enums import OrderType, Side, TimeInForce
 from tradingd.domain.events import ModifyRequest, OrderRequest, Signal
-from tradingd.domain.terms import PLAIN
+from tradingd.domain.terms import PLAIN, Requote
 from tradingd.risk.changes import ChangeDesk, invalid_number
 from tradingd.risk.child import Key
 from tradingd.risk.children import ChildDesk
@@ -93,9 +93,18 @@ def _terms_problem(request: OrderRequest) -> Denied | None:
         problem = f"its expiry {terms.expire_ts} ns is not after now, {request.ts} ns"
     elif terms.post_only and (not kind.has_limit or tif in _AT_ONCE):
         problem = f"a {kind} {tif} order cannot be post-only: it may not rest in the book"
+    problem = problem or _requote_problem(terms.requote)
     if problem:
         return Denied("WRONG_TERMS", problem)
+    if terms.requote is not None and terms.requote.worst is not None:
+        return invalid_number(terms.requote.worst)
     return None if terms.trail is None else invalid_number(terms.trail.offset)
+
+
+def _requote_problem(requote: Requote | None) -> str:
+    if requote is None or (requote.after_ns > 0 and requote.times >= 0 and requote.then in ("cancel", "market")):
+        return ""
+    return f"no re-quote: {requote.times} times after {requote.after_ns} ns, then {requote.then!r}"
 
 
 _AT_ONCE = (TimeInForce.IOC, TimeInForce.FOK)

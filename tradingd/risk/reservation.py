@@ -7,6 +7,7 @@ from tradingd.domain.enums import OrderStatus, OrderType, Side
 from tradingd.domain.events import OrderUpdate
 from tradingd.domain.instrument import Instrument
 from tradingd.domain.money import ONE, ZERO, sub
+from tradingd.domain.terms import Requote
 
 __all__ = ["Change", "Group", "Reservation"]
 
@@ -47,6 +48,7 @@ class Reservation:
         "quantity",
         "reduce_only",
         "refused",
+        "requote",
         "side",
         "stop_price",
         "strategy_id",
@@ -68,6 +70,7 @@ class Reservation:
         stop_price: Decimal | None = None,
         reduce_only: bool = False,
         group: Group | None = None,
+        requote: Requote | None = None,
     ) -> None:
         self.intent_id = intent_id
         self.strategy_id = strategy_id
@@ -84,6 +87,7 @@ class Reservation:
         self.reduce_only = reduce_only
         self.group = group
         """The OCO group that the venue keeps it in."""
+        self.requote = requote
         self.taken = ZERO
         """What other legs have filled, and the venue taken from this one."""
         self.filled = ZERO
@@ -181,16 +185,13 @@ class Reservation:
             self.refused = 0
             self.quantity = update.quantity
             self.taken = ZERO
-            own = _dearest(self.instrument, update)
-            self.price = self.price if own is None else own
+            self.price = self._dearest(update)
 
-
-def _dearest(instrument: Instrument, update: OrderUpdate) -> Decimal | None:
-    """Of an order's own prices the one that makes more of it."""
-    limit, stop = update.limit_price, update.stop_price
-    if limit is None or stop is None:
-        return stop if limit is None else limit
-    return max(limit, stop, key=lambda price: instrument.notional(ONE, price))
+    def _dearest(self, update: OrderUpdate) -> Decimal:
+        """Of an order's own prices, and the worst of its re-quotes, the one that makes more of it."""
+        worst = None if self.requote is None else self.requote.worst
+        known = [price for price in (update.limit_price, update.stop_price, worst) if price is not None]
+        return max(known, key=lambda price: self.instrument.notional(ONE, price), default=self.price)
 
 
 _AT_THE_VENUE = (OrderStatus.OPEN, OrderStatus.CANCELING)

@@ -101,13 +101,18 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
         return max(limit, stop, key=lambda price: self.instrument.notional(ONE, price))
 
     @property
+    def worst(self) -> Decimal | None:
+        """The worst price that a re-quote may move it to; None where that is its own limit, or nothing moves it."""
+        return None if self.terms.requote is None else self.terms.requote.worst
+
+    @property
     def price(self) -> Decimal:
         """What exposure counts it at where the market makes less of it; 0 when nothing is known.
 
-        Its own price, of a change the one that makes more of it; for a market order the latest price, before the
-        first the one it was decided on.
+        Its own price, or the worst that a re-quote may move it to, of a change the present or the new one, whichever
+        makes more of it; for a market order the latest price, before the first the one it was decided on.
         """
-        known = [price for price in (self.own_price, self.works_at) if price is not None]
+        known = [price for price in (self.own_price, self.worst, self.works_at) if price is not None]
         if known:
             return max(known, key=lambda price: self.instrument.notional(ONE, price))
         return self.reference or self.decided_at or ZERO
@@ -116,13 +121,17 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     def trade_price(self) -> Decimal:
         """The price that makes most of it as a trade.
 
-        A buy cannot pay more than its limit; all else trades at the latest price if that makes more of it.
+        A buy cannot pay more than its limit, or the worst price of a re-quote that does not end at market; all else
+        trades at the latest price if that makes more of it.
         """
-        own, reference = self.own_price, self.reference
+        own, reference, requote = self.own_price, self.reference, self.terms.requote
+        if own is not None and requote is not None and requote.worst is not None:
+            own = max(own, requote.worst, key=lambda price: self.instrument.notional(ONE, price))
         if own is None or reference is None:
             return self.price if own is None else own
-        if self.limit_price is not None and self.side is Side.BUY and not self.instrument.inverse:
-            return self.limit_price
+        at_market = requote is not None and requote.then == "market"
+        if self.limit_price is not None and self.side is Side.BUY and not self.instrument.inverse and not at_market:
+            return self.limit_price if requote is None else own
         return max(own, reference, key=lambda price: self.instrument.notional(ONE, price))
 
 

@@ -46,6 +46,8 @@ class InstrumentFilters:
         violation = instrument.violation(order.ordered, order.own_price, order.reference)
         if not violation and stop is not None and order.limit_price is not None:
             violation = _off_tick(instrument, stop) or _off_tick(instrument, order.limit_price)
+        if not violation and order.worst is not None:
+            violation = _off_tick(instrument, order.worst)
         if not violation:
             return None
         code, _, detail = violation.partition(": ")
