@@ -13,7 +13,7 @@ become a market order is never canceled for another; the other waits until it is
 from decimal import Decimal
 
 from tradingd.domain.enums import OrderStatus
-from tradingd.domain.money import ZERO, sub
+from tradingd.domain.money import ZERO, add, sub
 from tradingd.execution.work import Desk, OcoGroup, Work
 
 __all__ = ["OcoGroups"]
@@ -42,10 +42,12 @@ class OcoGroups:
             self._groups.pop(_key(work), None)
 
     def rebase(self, work: Work, quantity: Decimal | None) -> None:
-        """A strategy has changed the quantity of a leg."""
-        if work.group is not None and quantity is not None:
-            work.base = work.asked = quantity
-            work.group.size = max(work.group.size, quantity)
+        """The quantity of a leg was changed: it tells what is to be left now, whatever others have filled before."""
+        group = work.group
+        if group is not None and quantity is not None:
+            work.asked = quantity
+            work.base = add(quantity, sub(group.filled, work.order.filled))
+            group.size = max(group.size, work.base)
 
     def refused(self, work: Work) -> None:
         """The venue will not change a leg: one that is too large for what others have filled is canceled."""

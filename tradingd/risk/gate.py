@@ -188,6 +188,7 @@ class Gate:
                 stop_price=proposal.stop_price,
                 reduce_only=proposal.reduce_only,
                 group=proposal.group,
+                oco=proposal.terms.oco,
                 requote=terms.requote,
             )
         )

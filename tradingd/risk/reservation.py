@@ -43,12 +43,14 @@ class Reservation:
         "intent_id",
         "latest",
         "limit_price",
+        "oco",
         "order_type",
         "price",
         "quantity",
         "reduce_only",
         "refused",
         "requote",
+        "shrinkable",
         "side",
         "stop_price",
         "strategy_id",
@@ -70,6 +72,7 @@ class Reservation:
         stop_price: Decimal | None = None,
         reduce_only: bool = False,
         group: Group | None = None,
+        oco: str = "",
         requote: Requote | None = None,
     ) -> None:
         self.intent_id = intent_id
@@ -87,6 +90,10 @@ class Reservation:
         self.reduce_only = reduce_only
         self.group = group
         """The OCO group that the venue keeps it in."""
+        self.oco = oco
+        """Its OCO group, whoever keeps that."""
+        self.shrinkable = ZERO
+        """What other legs have filled that execution, who keeps the group, may take from this one and tell of."""
         self.requote = requote
         self.taken = ZERO
         """What other legs have filled, and the venue taken from this one."""
@@ -164,6 +171,8 @@ class Reservation:
             self.canceling = False  # a cancel was refused, or is not known yet
         if self.asked:
             self._answered(update)
+        elif self.shrinkable and update.reason.startswith("MODIFIED"):
+            self._shrink(update.quantity)
         # An order that filled may have been changed to more before it did: its answer is still on the way.
         grown = update.status is OrderStatus.FILLED and self.asked and self.quantity > self.filled
         if update.status.is_terminal and not grown:
@@ -171,6 +180,13 @@ class Reservation:
         elif not update.status.is_terminal:
             self.closed = False
             self.quantity = max(self.quantity, update.quantity)
+
+    def _shrink(self, quantity: Decimal) -> None:
+        """Execution tells a smaller quantity unasked: believed as far as the fills of other legs explain it."""
+        least = max(quantity, sub(self.quantity, self.shrinkable))
+        if least < self.quantity:
+            self.shrinkable = sub(self.shrinkable, sub(self.quantity, least))
+            self.quantity = least
 
     def _answered(self, update: OrderUpdate) -> None:
         """Count answers; once there are as many as questions, the order is what execution tells."""

@@ -14,6 +14,8 @@ not taken from it, and what they filled while it was being changed may or may no
 For the same reason a leg that is on its way to the venue, or whose quantity is being changed, shares with none:
 these may fill before it gets there, and it would still be there in full. Only reduce-only legs share from the
 first moment: what they exceed the position by then, the venue itself does not fill.
+
+Legs of a group that execution keeps count in full each, and less only once execution has told so of one.
 """
 
 from collections.abc import Iterator
@@ -151,7 +153,7 @@ class ReservationBook:
             reservation = self._recalled(update)
             if reservation is None:
                 return None
-        if reservation.group is None:
+        if not reservation.oco:
             reservation.follow(update)
         else:
             before = reservation.filled
@@ -173,18 +175,25 @@ class ReservationBook:
         before = reservation.filled
         reservation.booked = add(reservation.booked, quantity)
         reservation.filled = max(before, reservation.booked)
-        if reservation.group is not None:
+        if reservation.oco:
             self._share(reservation, before)
         self._touch(reservation.symbol)
         return self._settle(reservation)
 
     def _share(self, leg: Reservation, before: Decimal) -> None:
-        """What a leg has filled more than `before` is taken from the others that the venue has as they are."""
+        """What a leg has filled more than `before` is taken from the others that the venue has as they are.
+
+        Where execution keeps the two together, it is taken when execution tells so.
+        """
         more = sub(leg.filled, before)
         if more <= 0:
             return
         for other in self._by_symbol[leg.symbol].values():
-            if other.group == leg.group and other is not leg and other.shrinks_by_itself:
+            if other is leg or other.oco != leg.oco or other.strategy_id != leg.strategy_id:
+                continue
+            if leg.group is None or other.group is None:
+                other.shrinkable = add(other.shrinkable, more)
+            elif other.shrinks_by_itself:
                 other.taken = add(other.taken, more)
 
     def _recalled(self, update: OrderUpdate) -> Reservation | None:

@@ -134,9 +134,9 @@ class StrategyContext:
     def track(self, update: OrderUpdate) -> None:
         """Keep `orders` in step with what execution and risk tell.
 
-        Risk's refusal of a change repeats an older state, which may come after the order's end.
+        Risk's refusal of a change repeats an older state, which may come after a newer one, or the order's end.
         """
-        if update.reason.startswith("MODIFY_DENIED") and update.intent_id not in self._orders:
+        if update.reason.startswith("MODIFY_DENIED"):
             return
         if update.status.is_terminal:
             self._orders.pop(update.intent_id, None)
