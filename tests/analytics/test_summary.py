@@ -16,7 +16,7 @@ from tradingd.analytics.summary import (
     to_json,
 )
 from tradingd.domain.enums import HaltScope, HaltState, OrderStatus, OrderType, Side
-from tradingd.domain.events import Fee, Fill, HaltChanged, OrderUpdate, StrategyFaulted, Timer
+from tradingd.domain.events import Event, Fee, Fill, HaltChanged, OrderUpdate, PositionUpdate, StrategyFaulted, Timer
 from tradingd.domain.position import Position
 
 D = Decimal
@@ -33,7 +33,7 @@ def fill(strategy_id: str, *fees: tuple[str, str]) -> Fill:
     return Fill(1, "AAPL", Side.BUY, D(1), D(100), taken, strategy_id)
 
 
-def observed(*events: OrderUpdate | Fill | HaltChanged | StrategyFaulted | Timer) -> SessionStats:
+def observed(*events: Event) -> SessionStats:
     """Gather statistics of some events."""
     stats = SessionStats()
     for event in events:
@@ -81,6 +81,18 @@ def test_a_strategy_has_its_own_fills_and_fees() -> None:
     stats = observed(fill("a", ("USD", "1")), fill("a", ("USD", "2")), fill("b", ("USD", "4")))
     line = stats.strategy_line("a", "RUNNING", D(10), D(-3))
     assert (line.fills, line.fees, line.realized_pnl, line.unrealized_pnl) == (2, {"USD": D(3)}, D(10), D(-3))
+
+
+def test_a_forced_fill_counts_once_and_for_each_strategy_that_held() -> None:
+    """The account has one fill with its fee; each strategy has its part of it, as the portfolio booked it."""
+    whole = msgspec.structs.replace(fill("external", ("USD", "3")), forced=True)
+    parts = [msgspec.structs.replace(fill(name, ("USD", fee)), forced=True) for name, fee in (("a", "1"), ("b", "2"))]
+    own = fill("a", ("USD", "5"))
+    bookings = [PositionUpdate(1, each.strategy_id, "AAPL", D(0), D(0), D(0), each) for each in (own, *parts)]
+    stats = observed(own, whole, *bookings)
+    assert (stats.fills, stats.fees) == (2, {"USD": D(8)})
+    lines = [stats.strategy_line(name, "TRADING", D(0), D(0)) for name in ("a", "b")]
+    assert [(line.fills, line.fees) for line in lines] == [(2, {"USD": D(6)}), (1, {"USD": D(2)})]
 
 
 def test_a_strategy_without_fills_has_a_line() -> None:

@@ -151,6 +151,19 @@ def test_rejected_or_canceled_leg_leaves_the_other() -> None:
     assert (floor.canceled(), floor.order("s:stop").quantity, stop) == ([target], Decimal(10), floor.latest)
 
 
+def test_changed_leg_keeps_what_was_asked_for() -> None:
+    """A changed quantity tells what is to be left, whatever others have filled before: only later fills count."""
+    floor = Floor(lacking("oco"))
+    target, stop = pair(floor)
+    floor.fill(target, 4, "110")
+    floor.change("s:stop", quantity="8")
+    assert floor.log.of(ModifyOrder)[-1].quantity == 8
+    assert floor.order("s:stop").quantity == 8
+    floor.fill(target, 1, "110")
+    assert floor.order("s:stop").quantity == 7
+    assert stop == floor.order("s:stop").order_id
+
+
 def test_leg_that_comes_late() -> None:
     """A leg that joins when others have filled is made smaller by that, or not sent at all."""
     floor = Floor(lacking("oco"))

@@ -290,3 +290,57 @@ def test_the_book_contains_the_true_position_when_orders_share(seed: int) -> Non
         assert abs(world.venue.position) <= LIMIT
     world.settle()
     assert (len(book), book.bounds("AAPL")) == (0, (world.venue.position, world.venue.position))
+
+
+# --- groups that execution keeps -----------------------------------------------------------------------------
+
+
+def emulated(*, asked: bool = False) -> Desk:
+    """Two orders of a group at a venue without OCO, working, of which the first has filled 40 of 100."""
+    desk = Desk(venues=LONE)
+    for intent, price in (("a", 90), ("b", 91)):
+        desk.order(BUY, 100, intent, limit=price, oco="g")
+        desk.update(intent)
+    if asked:
+        assert desk.modify("b", limit=92) == ""
+    desk.update("a", filled=40)
+    return desk
+
+
+def left(desk: Desk, intent: str = "b") -> int:
+    """What an order counts."""
+    reservation = desk.risk.book.get(intent)
+    assert reservation is not None
+    return int(reservation.outstanding)
+
+
+def test_a_leg_that_execution_made_smaller_counts_less_once_that_is_told() -> None:
+    """Until then both count in full: the venue may fill the one before it hears of the other."""
+    desk = emulated()
+    assert left(desk) == 100
+    desk.update("b", quantity=Decimal(60), reason="MODIFIED")
+    assert left(desk) == 60
+
+
+def test_a_leg_shrinks_unasked_no_further_than_fills_explain() -> None:
+    """A smaller quantity that nobody asked for may be an old answer that comes twice."""
+    desk = emulated()
+    desk.update("b", quantity=Decimal(30), reason="MODIFIED")
+    assert left(desk) == 60
+    desk.update("b", quantity=Decimal(30), reason="MODIFIED")
+    assert left(desk) == 60
+
+
+def test_a_leg_that_joins_late_counts_as_execution_takes_it() -> None:
+    """What others of the group had filled before is taken from it before it is sent."""
+    desk = emulated()
+    desk.order(BUY, 100, "c", limit=92, oco="g")
+    desk.update("c", OrderStatus.PREPARED, quantity=Decimal(60), reason="MODIFIED")
+    assert left(desk, "c") == 60
+
+
+def test_an_answer_takes_nothing_twice() -> None:
+    """While a change is asked for, what execution tells is its answer and not a leg made smaller."""
+    desk = emulated(asked=True)
+    desk.update("b", quantity=Decimal(60), reason="MODIFIED")
+    assert left(desk) == 100

@@ -64,7 +64,7 @@ def run(config: Path, mode: str) -> tuple[list[Event], list[str], Auditor]:
     return log.events, failures, auditor
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [2, 3, 5])
 def test_all_books_agree_after_a_liquidation(seed: int, tmp_path: Path) -> None:
     """Positions per strategy, of the account and at the exchange agree at each bar, and so do both drivers."""
     config = write(tmp_path, seed)

@@ -103,11 +103,7 @@ class Auditor:
 
     def audit_reservations(self) -> None:
         reserved = {reservation.intent_id: reservation.outstanding for reservation in self.book}
-        assert set(reserved) == {order.intent_id for order in self.orders.values()}
-        for order in self.orders.values():
-            held = reserved[order.intent_id]
-            # what fills of one order the venue takes from the others of its group; risk may count these in full
-            assert held >= order.remaining if order.terms.oco else held == order.remaining
+        assert reserved == {order.intent_id: order.remaining for order in self.orders.values()}
         assert not {order.status for order in self.orders.values()} - {OrderStatus.OPEN}
 
 

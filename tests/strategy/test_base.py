@@ -193,6 +193,15 @@ def test_parts_of_an_order_are_not_seen() -> None:
     assert (run.strategy.told, list(run.strategy.orders)) == (["s:1"], ["s:1"])
 
 
+def test_a_refused_change_hides_no_newer_state(run: StrategyRun) -> None:
+    """A MODIFY_DENIED repeats what risk knew: what execution has told since then stays."""
+    run.order(update(OrderStatus.OPEN))
+    newer = msgspec.structs.replace(update(OrderStatus.OPEN), filled=Decimal(1), order_id="x-1")
+    run.order(newer)
+    run.order(update(OrderStatus.OPEN, reason="MODIFY_DENIED: PRICE_COLLAR"))
+    assert list(run.strategy.orders.values()) == [newer]
+
+
 def test_a_late_refusal_of_a_change_does_not_revive_an_order(run: StrategyRun) -> None:
     """A MODIFY_DENIED repeats an older state; after the order's end it brings nothing back."""
     run.order(update(OrderStatus.OPEN))

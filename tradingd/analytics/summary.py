@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from tradingd.domain.enums import HaltState, OrderStatus
-from tradingd.domain.events import Event, Fill, HaltChanged, OrderUpdate, StrategyFaulted
+from tradingd.domain.events import Event, Fill, HaltChanged, OrderUpdate, PositionUpdate, StrategyFaulted
 from tradingd.domain.money import ZERO, PriceLike, add, divide, mul, quantize, sub, to_price
 from tradingd.domain.position import Position
 
@@ -117,6 +117,8 @@ class SessionStats:
 
     An order counts once, by its terminal status; a fill that comes late and changes that moves the count. The
     latest 4,096 finished orders are remembered for this.
+
+    A fill that the venue forced counts once in all, and for each strategy whose position it closed with its part.
     """
 
     __slots__ = (
@@ -124,7 +126,9 @@ class SessionStats:
         "_denials",
         "_faults",
         "_fees",
+        "_fees_of",
         "_fills",
+        "_fills_of",
         "_finished",
         "_halts",
         "_orders",
@@ -149,8 +153,10 @@ class SessionStats:
         self.max_drawdown = ZERO
         self.halted: dict[tuple[str, str], HaltState] = {}
         """The halts in force, by scope and key."""
-        self._fills: Counter[str] = Counter()
-        self._fees: dict[str, dict[str, Decimal]] = {}
+        self._fills = 0
+        self._fees: dict[str, Decimal] = {}
+        self._fills_of: Counter[str] = Counter()
+        self._fees_of: dict[str, dict[str, Decimal]] = {}
         self._orders: Counter[OrderStatus] = Counter()
         self._working: dict[str, OrderStatus] = {}
         self._finished: OrderedDict[str, OrderStatus] = OrderedDict()
@@ -159,11 +165,17 @@ class SessionStats:
         self._faults = _Notes()
 
     def observe(self, event: Event) -> None:
-        """Take a Fill, OrderUpdate, StrategyFaulted or HaltChanged; any other event is of no account."""
+        """Take a Fill, OrderUpdate, StrategyFaulted, HaltChanged or the PositionUpdate of a forced fill.
+
+        Any other event is of no account.
+        """
         if isinstance(event, OrderUpdate):
             self._on_order(event)
         elif isinstance(event, Fill):
             self._on_fill(event)
+        elif isinstance(event, PositionUpdate):
+            if event.fill.forced:
+                self._count_of(event.fill)
         elif isinstance(event, HaltChanged):
             self._on_halt(event)
         elif isinstance(event, StrategyFaulted):
@@ -184,16 +196,12 @@ class SessionStats:
     @property
     def fills(self) -> int:
         """How many fills were seen."""
-        return self._fills.total()
+        return self._fills
 
     @property
     def fees(self) -> dict[str, Decimal]:
         """All fees by asset."""
-        total: dict[str, Decimal] = {}
-        for fees in self._fees.values():
-            for asset, amount in fees.items():
-                total[asset] = add(total.get(asset, ZERO), amount)
-        return dict(sorted(total.items()))
+        return dict(sorted(self._fees.items()))
 
     @property
     def orders(self) -> dict[str, int]:
@@ -223,17 +231,22 @@ class SessionStats:
         return StrategyLine(
             strategy_id=strategy_id,
             state=state,
-            fills=self._fills[strategy_id],
+            fills=self._fills_of[strategy_id],
             realized_pnl=realized_pnl,
             unrealized_pnl=unrealized_pnl,
-            fees=dict(sorted(self._fees.get(strategy_id, {}).items())),
+            fees=dict(sorted(self._fees_of.get(strategy_id, {}).items())),
         )
 
     def _on_fill(self, fill: Fill) -> None:
-        self._fills[fill.strategy_id] += 1
-        fees = self._fees.setdefault(fill.strategy_id, {})
-        for fee in fill.fees:
-            fees[fee.asset] = add(fees.get(fee.asset, ZERO), fee.amount)
+        self._fills += 1
+        _charge(self._fees, fill)
+        if not fill.forced:
+            self._count_of(fill)
+
+    def _count_of(self, fill: Fill) -> None:
+        """Count a fill, or its part of a forced one, for its strategy."""
+        self._fills_of[fill.strategy_id] += 1
+        _charge(self._fees_of.setdefault(fill.strategy_id, {}), fill)
 
     def _on_order(self, update: OrderUpdate) -> None:
         if update.parent_id:
@@ -267,6 +280,11 @@ class SessionStats:
             self.halted[key] = event.state
         if event.state > before:
             self._halts.add(f"{' '.join(filter(None, key))}: {event.state.name} ({event.reason})")
+
+
+def _charge(fees: dict[str, Decimal], fill: Fill) -> None:
+    for fee in fill.fees:
+        fees[fee.asset] = add(fees.get(fee.asset, ZERO), fee.amount)
 
 
 def position_line(position: Position, price: PriceLike | None) -> PositionLine:

@@ -171,8 +171,8 @@ class Reservation:
             self.canceling = False  # a cancel was refused, or is not known yet
         if self.asked:
             self._answered(update)
-        elif self.shrinkable and update.reason.startswith("MODIFIED"):
-            self._shrink(update.quantity)
+        elif self.oco and update.reason.startswith("MODIFIED"):
+            self._shrink(update)
         # An order that filled may have been changed to more before it did: its answer is still on the way.
         grown = update.status is OrderStatus.FILLED and self.asked and self.quantity > self.filled
         if update.status.is_terminal and not grown:
@@ -181,11 +181,15 @@ class Reservation:
             self.closed = False
             self.quantity = max(self.quantity, update.quantity)
 
-    def _shrink(self, quantity: Decimal) -> None:
-        """Execution tells a smaller quantity unasked: believed as far as the fills of other legs explain it."""
-        least = max(quantity, sub(self.quantity, self.shrinkable))
+    def _shrink(self, update: OrderUpdate) -> None:
+        """Execution tells a smaller quantity unasked: believed as far as the fills of other legs explain it.
+
+        Of an order that no venue has yet, execution's word is all there is: it may have joined a group late.
+        """
+        unsent = update.status is OrderStatus.PREPARED
+        least = update.quantity if unsent else max(update.quantity, sub(self.quantity, self.shrinkable))
         if least < self.quantity:
-            self.shrinkable = sub(self.shrinkable, sub(self.quantity, least))
+            self.shrinkable = max(ZERO, sub(self.shrinkable, sub(self.quantity, least)))
             self.quantity = least
 
     def _answered(self, update: OrderUpdate) -> None:

@@ -104,6 +104,7 @@ class Session:
         self.stats.on_equity(report.first_ts, self.portfolio.initial_cash)
         self.manager.clock.advance_to(report.first_ts)
         self.manager.observe(self._observe, _TOLD)
+        self.manager.observe(self.stats.observe, [EventType.POSITION])
         self.manager.observe(self._sampler.observe, MARKET_EVENTS)
         if recorder is not None:
             self.manager.observe(recorder.observe, recorder.event_types)
