@@ -16,7 +16,16 @@ from tradingd.analytics.summary import (
     to_json,
 )
 from tradingd.domain.enums import HaltScope, HaltState, OrderStatus, OrderType, Side
-from tradingd.domain.events import Event, Fee, Fill, HaltChanged, OrderUpdate, PositionUpdate, StrategyFaulted, Timer
+from tradingd.domain.events import (
+    Event,
+    Fee,
+    Fill,
+    HaltChanged,
+    OrderUpdate,
+    PositionUpdate,
+    StrategyFaulted,
+    Timer,
+)
 from tradingd.domain.position import Position
 
 D = Decimal
@@ -86,7 +95,9 @@ def test_a_strategy_has_its_own_fills_and_fees() -> None:
 def test_a_forced_fill_counts_once_and_for_each_strategy_that_held() -> None:
     """The account has one fill with its fee; each strategy has its part of it, as the portfolio booked it."""
     whole = msgspec.structs.replace(fill("external", ("USD", "3")), forced=True)
-    parts = [msgspec.structs.replace(fill(name, ("USD", fee)), forced=True) for name, fee in (("a", "1"), ("b", "2"))]
+    parts = [
+        msgspec.structs.replace(fill(name, ("USD", fee)), forced=True) for name, fee in (("a", "1"), ("b", "2"))
+    ]
     own = fill("a", ("USD", "5"))
     bookings = [PositionUpdate(1, each.strategy_id, "AAPL", D(0), D(0), D(0), each) for each in (own, *parts)]
     stats = observed(own, whole, *bookings)

@@ -102,6 +102,22 @@ def test_the_stop_shrinks_with_the_position() -> None:
     assert desk.changes[-1].quantity == 6
 
 
+def test_a_stop_that_may_not_shrink_is_canceled() -> None:
+    """Another's reduce-only order forbids the change, and left as it is the stop could turn the position."""
+    desk = Desk(ReduceOnly())
+    desk.hold(10)
+    desk.hold(-10, strategy="t")
+    desk.protect(stop=90)
+    desk.update("guard:stop1")
+    desk.hold(18, strategy="t")
+    assert desk.order(SELL, 8, "other", limit=110, strategy="t", reduce_only=True) == ""
+    desk.update("other")
+    desk.hold(-4)
+    desk.hold(-6, strategy="t")
+    desk.protect(stop=90)
+    assert (desk.changes, desk.cancels) == ([], ["guard:stop1"])
+
+
 def test_the_stop_goes_with_the_position() -> None:
     """Nothing is held: nothing may be left that could open the other side."""
     desk = guarded(10)

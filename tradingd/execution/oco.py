@@ -42,7 +42,7 @@ class OcoGroups:
             self._groups.pop(_key(work), None)
 
     def rebase(self, work: Work, quantity: Decimal | None) -> None:
-        """The quantity of a leg was changed: it tells what is to be left now, whatever others have filled before."""
+        """The quantity of a leg was changed: that much is to be left now, whatever others filled before."""
         group = work.group
         if group is not None and quantity is not None:
             work.asked = quantity

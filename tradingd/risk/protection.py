@@ -182,12 +182,16 @@ class Protection:
         if not missing:
             leg.failures = leg.retry_at = 0
         if missing < 0:
-            self._shrink(leg, working, magnitude(missing))
+            self._shrink(leg, working, magnitude(missing), may_stay=counted <= magnitude(held))
         else:
             self._move(guard, leg, spec, working, missing)
 
-    def _shrink(self, leg: Leg, orders: list[Reservation], excess: Decimal) -> None:
-        """Take `excess` from a leg's orders, the latest first."""
+    def _shrink(self, leg: Leg, orders: list[Reservation], excess: Decimal, *, may_stay: bool) -> None:
+        """Take `excess` from a leg's orders, the latest first.
+
+        An order that may not be made smaller is canceled, to be replaced, unless it `may_stay`: else the leg could
+        turn the position.
+        """
         for order in reversed(orders):
             still_open = sub(order.outstanding, order.unbooked)
             if excess <= 0:
@@ -196,7 +200,9 @@ class Protection:
                 self._cancel(leg, order)
             else:
                 total = sub(sub(order.quantity, order.taken), excess)
-                self._changes.ask(order, Change(total, None, None))
+                denied = self._changes.ask(order, Change(total, None, None))
+                if denied is not None and not may_stay:
+                    self._cancel(leg, order)
             excess = sub(excess, still_open)
 
     def _move(self, guard: Guard, leg: Leg, spec: Spec, orders: list[Reservation], missing: Decimal) -> None:

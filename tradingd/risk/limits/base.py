@@ -102,15 +102,15 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def worst(self) -> Decimal | None:
-        """The worst price that a re-quote may move it to; None where that is its own limit, or nothing moves it."""
+        """The worst price that a re-quote may move it to; None where that is its own limit, or none does."""
         return None if self.terms.requote is None else self.terms.requote.worst
 
     @property
     def price(self) -> Decimal:
         """What exposure counts it at where the market makes less of it; 0 when nothing is known.
 
-        Its own price, or the worst that a re-quote may move it to, of a change the present or the new one, whichever
-        makes more of it; for a market order the latest price, before the first the one it was decided on.
+        Its own price, or the worst that a re-quote may move it to; of a change the present or the new one; the one
+        that makes more of it. For a market order the latest price, before the first the one it was decided on.
         """
         known = [price for price in (self.own_price, self.worst, self.works_at) if price is not None]
         if known:
@@ -121,7 +121,7 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     def trade_price(self) -> Decimal:
         """The price that makes most of it as a trade.
 
-        A buy cannot pay more than its limit, or the worst price of a re-quote that does not end at market; all else
+        A buy cannot pay more than its limit, or the worst of a re-quote that does not end at market; all else
         trades at the latest price if that makes more of it.
         """
         own, reference, requote = self.own_price, self.reference, self.terms.requote
@@ -130,7 +130,12 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
         if own is None or reference is None:
             return self.price if own is None else own
         at_market = requote is not None and requote.then == "market"
-        if self.limit_price is not None and self.side is Side.BUY and not self.instrument.inverse and not at_market:
+        if (
+            self.limit_price is not None
+            and self.side is Side.BUY
+            and not self.instrument.inverse
+            and not at_market
+        ):
             return self.limit_price if requote is None else own
         return max(own, reference, key=lambda price: self.instrument.notional(ONE, price))
 
