@@ -408,7 +408,7 @@ SEEDS = st.integers(0, 2**32)
 def family(world: World, entry: str, leg: str) -> tuple[Decimal, Decimal]:
     """What the orders of a child have filled at the venue, and what they may still fill."""
     filled = still_open = Decimal(0)
-    for order in (*world.execution.orders.values(), *world.execution._closed.values()):
+    for order in (*world.execution.orders.values(), *world.execution._register.closed.values()):
         if order.intent_id.partition("+")[0] == f"{entry}:{leg}":
             filled += world.venue.filled.get(order.order_id, Decimal(0))
             if order.order_id in world.venue.open:
@@ -418,7 +418,7 @@ def family(world: World, entry: str, leg: str) -> tuple[Decimal, Decimal]:
 
 def entries(world: World) -> list[tuple[str, Decimal]]:
     """The entries, and what they have filled at the venue."""
-    orders = (*world.execution.orders.values(), *world.execution._closed.values())
+    orders = (*world.execution.orders.values(), *world.execution._register.closed.values())
     return [
         (order.intent_id, world.venue.filled.get(order.order_id, Decimal(0)))
         for order in orders

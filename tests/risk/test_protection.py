@@ -572,5 +572,5 @@ def test_the_interleavings_are_rich() -> None:
             pass
         placed += sum(order.order_type is OrderType.STOP for order in world.desk.orders)
         changed += len(world.desk.changes)
-        refused += sum(order.status is REJECTED for order in world.execution._closed.values())
+        refused += sum(order.status is REJECTED for order in world.execution._register.closed.values())
     assert (placed > 50, changed > 10, refused > 10) == (True, True, True)

@@ -64,6 +64,17 @@ class _Quantities(Protocol):
     def shares(self) -> Group | None: ...
 
 
+class _Bounds(NamedTuple):
+    """The worst notionals of a symbol, and the very objects that they derive from."""
+
+    event: object
+    revision: int
+    held: Decimal
+    cost: Decimal
+    rate: Decimal | None
+    worst: tuple[Decimal, Decimal]
+
+
 class ExposureBook(ReservationBook):
     """Reservations, and the exposures they could lead to.
 
@@ -85,7 +96,7 @@ class ExposureBook(ReservationBook):
         self._venues: Venues = venues or {}
         self._portfolio = portfolio
         self._prices = prices
-        self._cache: dict[str, tuple[tuple[object, ...], tuple[Decimal, Decimal]]] = {}
+        self._cache: dict[str, _Bounds] = {}
 
     def capabilities(self, instrument: Instrument) -> VenueCapabilities:
         """What the instrument's venue can do of itself."""
@@ -170,19 +181,26 @@ class ExposureBook(ReservationBook):
     def notional_bounds(self, symbol: str) -> tuple[Decimal, Decimal]:
         """The worst short (<= 0) and long (>= 0) notional of a symbol."""
         position = self._portfolio.get_position(symbol)
-        revision = self._revision.get(symbol, 0)
-        if not position.quantity and not self._by_symbol.get(symbol):
+        if not position.quantity and symbol not in self._by_symbol:
             return ZERO, ZERO
         settle = self.instrument(symbol).settle
         rate = None if settle == self._portfolio.currency else self._portfolio.rate(settle)
-        key = (self._prices.latest.get(symbol), position.quantity, position.cost, revision, rate)
+        event, revision = self._prices.latest.get(symbol), self._revision.get(symbol, 0)
         cached = self._cache.get(symbol)
-        if cached is None or cached[0] != key:
-            low, high = self.bounds(symbol)
-            sells, buys = self._of(symbol, Side.SELL), self._of(symbol, Side.BUY)
-            worst = (neg(self._worst(symbol, neg(low), sells)), self._worst(symbol, high, buys))
-            cached = self._cache[symbol] = (key, worst)
-        return cached[1]
+        if (
+            cached is not None
+            and cached.event is event
+            and cached.revision == revision
+            and cached.held is position.quantity
+            and cached.cost is position.cost
+            and cached.rate == rate
+        ):
+            return cached.worst
+        low, high = self.bounds(symbol)
+        sells, buys = self._of(symbol, Side.SELL), self._of(symbol, Side.BUY)
+        worst = (neg(self._worst(symbol, neg(low), sells)), self._worst(symbol, high, buys))
+        self._cache[symbol] = _Bounds(event, revision, position.quantity, position.cost, rate, worst)
+        return worst
 
     def notional_with(self, claim: Claim, strategy_id: str | None = None) -> Decimal:
         """The worst notional that a symbol could have on the side of one more order, with that order."""

@@ -61,7 +61,9 @@ class Gate:
 
     def advance(self, ts: int) -> None:
         """It is at least `ts` now."""
-        self.context.now = max(self.context.now, ts)
+        context = self.context
+        if ts > context.now:  # noqa: PLR1730 - as in RiskManager.on_market_data
+            context.now = ts
 
     def tell(self, event: Event) -> None:
         """Emit an event."""
@@ -98,7 +100,7 @@ class Gate:
 
     def halted(self, strategy_id: str, symbol: str, *, shrinks: bool) -> Denied | None:
         """The halt that stands against an order, or None; what only shrinks a position passes the mild ones."""
-        halt = self.halts.strictest(strategy_id, symbol)
+        halt = self.halts.strictest(strategy_id, symbol) if self.halts.live else None
         if halt is None or (shrinks and halt.state < HaltState.CANCEL_ALL):
             return None
         return Denied("HALTED", f"{halt.scope} {halt.key} is {halt.state.name}: {halt.reason}")

@@ -235,13 +235,14 @@ class RiskManager:
     def on_order_update(self, update: OrderUpdate) -> None:
         """Follow an order's state; release what is provably over."""
         self._gate.advance(update.ts)
-        released = self.book.on_order_update(update)
-        if update.order_id and update.filled > update.quantity:
+        released = self._gate.book.on_order_update(update)
+        reason = update.reason
+        if update.filled > update.quantity and update.order_id:
             over = f"OVERFILL: {update.filled} of {update.quantity} ({update.intent_id})"
             self.halt(HaltScope.INSTRUMENT, update.symbol, HaltState.NO_NEW, over)
-        elif update.symbol and update.reason.startswith("CONTRADICTION"):
-            self.halt(HaltScope.INSTRUMENT, update.symbol, HaltState.NO_NEW, update.reason)
-        if update.order_id and not update.reason.startswith("MODIFY_DENIED"):
+        elif reason and update.symbol and reason.startswith("CONTRADICTION"):
+            self.halt(HaltScope.INSTRUMENT, update.symbol, HaltState.NO_NEW, reason)
+        if update.order_id and not (reason and reason.startswith("MODIFY_DENIED")):
             if self._children.active:
                 self._children.on_order_update(update)
             if self._protection.active and released is None:

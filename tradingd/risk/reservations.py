@@ -101,9 +101,12 @@ class ReservationBook:
 
     def working(self, symbol: str, strategy_id: str | None = None) -> list[Reservation]:
         """The reservations of a symbol, of one strategy or of all."""
+        orders = self._by_symbol.get(symbol)
+        if orders is None:
+            return []
         return [
             reservation
-            for reservation in self._by_symbol.get(symbol, {}).values()
+            for reservation in orders.values()
             if strategy_id in (None, reservation.strategy_id) and reservation is not self._lifted
         ]
 
@@ -121,7 +124,10 @@ class ReservationBook:
     def reserve(self, reservation: Reservation) -> None:
         """Count an approved order at its full quantity from now on."""
         self._reservations[reservation.intent_id] = reservation
-        self._by_symbol.setdefault(reservation.symbol, {})[reservation.intent_id] = reservation
+        orders = self._by_symbol.get(reservation.symbol)
+        if orders is None:
+            orders = self._by_symbol[reservation.symbol] = {}
+        orders[reservation.intent_id] = reservation
         self._touch(reservation.symbol)
 
     @contextmanager
@@ -142,7 +148,7 @@ class ReservationBook:
 
     def on_order_update(self, update: OrderUpdate) -> Reservation | None:
         """Follow an order; returns its reservation when that has just been released completely."""
-        if not update.order_id or update.reason.startswith("MODIFY_DENIED"):
+        if not update.order_id or (update.reason and update.reason.startswith("MODIFY_DENIED")):
             return None  # risk's own words: nothing happened to an order
         reservation = self._reservations.get(update.intent_id)
         if reservation is None:

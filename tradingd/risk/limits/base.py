@@ -98,7 +98,7 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
         limit, stop = self.limit_price, self.stop_price
         if limit is None or stop is None:
             return stop if limit is None else limit
-        return max(limit, stop, key=lambda price: self.instrument.notional(ONE, price))
+        return self._dearer(limit, stop)
 
     @property
     def price(self) -> Decimal:
@@ -107,10 +107,12 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
         Its own price, of a change the one that makes more of it; for a market order the latest price, before the
         first the one it was decided on.
         """
-        known = [price for price in (self.own_price, self.works_at) if price is not None]
-        if known:
-            return max(known, key=lambda price: self.instrument.notional(ONE, price))
-        return self.reference or self.decided_at or ZERO
+        own, works_at = self.own_price, self.works_at
+        if own is None and works_at is None:
+            return self.reference or self.decided_at or ZERO
+        if own is None or works_at is None:
+            return own or works_at or ZERO
+        return self._dearer(own, works_at)
 
     @property
     def trade_price(self) -> Decimal:
@@ -123,7 +125,12 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
             return self.price if own is None else own
         if self.limit_price is not None and self.side is Side.BUY and not self.instrument.inverse:
             return self.limit_price
-        return max(own, reference, key=lambda price: self.instrument.notional(ONE, price))
+        return self._dearer(own, reference)
+
+    def _dearer(self, first: Decimal, second: Decimal) -> Decimal:
+        """Of two prices the one that makes more of a quantity."""
+        notional = self.instrument.notional
+        return second if notional(ONE, second) > notional(ONE, first) else first
 
 
 class RiskContext:
