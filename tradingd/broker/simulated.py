@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Literal
 
 from tradingd.broker.account import AccountType, SimulatedAccount
+from tradingd.broker.actions import apply_action, split_reason
 from tradingd.broker.admission import post_only_violation, terms_violation
 from tradingd.broker.base import Broker
 from tradingd.broker.capabilities import unsupported
@@ -15,8 +16,8 @@ from tradingd.broker.margin import MarginDesk, MarginInterest, MarginRules
 from tradingd.broker.models import FeeModel, SlippageModel
 from tradingd.broker.queue import QueueModel, risk_averse
 from tradingd.broker.working import Working
-from tradingd.domain.enums import Liquidity, OrderType
-from tradingd.domain.events import MarketEvent, ReportKind, SubmitOrder
+from tradingd.domain.enums import ActionKind, Liquidity, OrderType
+from tradingd.domain.events import CorporateAction, MarketEvent, ReportKind, SubmitOrder
 from tradingd.domain.money import ONE, ZERO, sub
 from tradingd.domain.ports import Clock, Emit, InstrumentLookup
 from tradingd.domain.prices import PriceBoard
@@ -295,3 +296,15 @@ class SimulatedBroker(Broker):
             self._margin.see(data)
         if self._watch is not None:
             self._watch.see(data)
+
+    def on_corporate_action(self, action: CorporateAction) -> None:
+        """Book a split or dividend; a split cancels the symbol's working orders, stops included."""
+        symbol = action.symbol
+        if not self.takes(symbol):
+            return
+        if self._own_prices:
+            self._prices.update(action)
+        apply_action(self.account, action, self._instruments[symbol], self._desk.mark(symbol))
+        if action.kind is ActionKind.SPLIT:
+            for working in tuple(self._orders.get(symbol, {}).values()):
+                self._desk.end(working, ReportKind.CANCELED, split_reason(action))

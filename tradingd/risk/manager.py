@@ -5,10 +5,11 @@ from typing import Any, ClassVar, cast
 
 import msgspec
 
-from tradingd.domain.enums import Direction, HaltScope, HaltState, OrderType, Side
+from tradingd.domain.enums import ActionKind, Direction, HaltScope, HaltState, OrderType, Side
 from tradingd.domain.events import (
     Bar,
     CancelRequest,
+    CorporateAction,
     EventType,
     MarginCall,
     MarketEvent,
@@ -80,6 +81,7 @@ class RiskManager:
             EventType.POSITION,
             EventType.FAULT,
             EventType.MARGIN_CALL,
+            EventType.CORPORATE_ACTION,
             *_MARKET,
         }
     )
@@ -141,6 +143,7 @@ class RiskManager:
             EventType.POSITION: self.on_position,
             EventType.FAULT: self.on_fault,
             EventType.MARGIN_CALL: self.on_margin_call,
+            EventType.CORPORATE_ACTION: self.on_corporate_action,
             **dict.fromkeys(_MARKET, self.on_market_data),
         }
 
@@ -269,6 +272,13 @@ class RiskManager:
         self._gate.advance(call.ts)
         what = f"equity {call.equity} {call.currency}, maintenance margin {call.required}"
         self.halt(HaltScope.ACCOUNT, ACCOUNT_KEY, HaltState.NO_NEW, f"MARGIN_CALL: {call.venue}: {what}")
+
+    def on_corporate_action(self, action: CorporateAction) -> None:
+        """A split ends every order in old shares; what the venue has not canceled itself is canceled here."""
+        self._gate.advance(action.ts)
+        if action.kind is ActionKind.SPLIT:
+            for reservation in tuple(self.book.working(action.symbol)):
+                self._gate.pass_cancel(reservation, "SPLIT")
 
     def market_interest(self) -> Container[str] | None:
         """All symbols where a limit watches or the sizer follows bars; else none, but while there is work to do.

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Iterable
 
-from tradingd.domain.events import Event, EventType, MarketEvent
+from tradingd.domain.events import Event, EventType, FeedEvent
 from tradingd.domain.prices import PriceBoard
 from tradingd.errors import UsageError
 from tradingd.runtime.clock import TimerQueue
@@ -93,7 +93,7 @@ class SyncEventManager(EventManager):
             finally:
                 self._busy = False
 
-    def publish(self, event: MarketEvent) -> None:
+    def publish(self, event: FeedEvent) -> None:
         """Take a market event through its stages; returns when all is quiet."""
         if self._unstarted:
             self.start()
@@ -103,7 +103,7 @@ class SyncEventManager(EventManager):
         finally:
             self._busy = False
 
-    def run(self, events: Iterable[MarketEvent]) -> None:
+    def run(self, events: Iterable[FeedEvent]) -> None:
         """Take all `events` through their stages, one after the other, until `stopping` is set."""
         if self._unstarted:
             self.start()
@@ -116,7 +116,7 @@ class SyncEventManager(EventManager):
         finally:
             self._busy = False
 
-    def _offer(self, event: MarketEvent) -> None:
+    def _offer(self, event: FeedEvent) -> None:
         ts = event.ts
         if ts > self.timers.next_due:
             self._fire_timers(ts)
@@ -142,7 +142,7 @@ class SyncEventManager(EventManager):
         if self._observers[event.type]:
             self._tell_observers(event)
 
-    def _offer_one(self, node: Node, handler: Handler, event: MarketEvent) -> None:
+    def _offer_one(self, node: Node, handler: Handler, event: FeedEvent) -> None:
         """Let the only component of a stage handle an event at once, and then all that this sets off."""
         if node.faulted:
             return
