@@ -1,7 +1,7 @@
 """A strategy that buys once and answers to what happens to its shares."""
 
 from tradingd.domain.enums import OrderStatus, Side
-from tradingd.domain.events import Bar, CorporateAction, OrderUpdate
+from tradingd.domain.events import Bar, CorporateAction, Fill, OrderUpdate
 from tradingd.strategy.base import Strategy, StrategyParams
 
 
@@ -14,6 +14,7 @@ class Holder(Strategy):
         symbol: str
         quantity: int
         orders: bool = False
+        protect: bool = False
 
     params: Params
 
@@ -33,6 +34,11 @@ class Holder(Strategy):
         if self.bars == 3 and self.params.orders:
             self.order(bar.symbol, Side.SELL, quantity, stop=bar.close * 0.3, reduce_only=True)
             self.order(bar.symbol, Side.BUY, 1, limit=bar.close * 0.25)
+
+    def on_fill(self, fill: Fill) -> None:
+        """Protect what was bought, far away."""
+        if self.params.protect:
+            self.protect(fill.symbol, stop=float(fill.price) / 2)
 
     def on_order(self, update: OrderUpdate) -> None:
         """Note cancels, with what is held when they are told."""

@@ -22,6 +22,12 @@ SPLIT = "AAPL,2005-02-28,split,2:1,\n"
 ODD = "AAPL,2005-02-28,split,3:2,\n"
 DIVIDEND = "AAPL,2005-02-28,dividend,,0.50\n"
 
+LATENCY = """
+[broker.latency]
+submit_ms = 600000
+ack_ms = 600000
+"""
+
 BASE = """
 [data]
 catalog = "pkg:tradingd/sample_data"
@@ -195,6 +201,30 @@ def test_a_split_cancels_every_order_of_the_symbol(tmp_path: Path) -> None:
     assert run.strategies[0].canceled == [("SPLIT: 2 for 1, order again in new shares", "200")] * 2  # type: ignore[attr-defined]
     assert not run.container.get("execution_engine").orders
     assert not list(run.container.get("risk_manager").book)
+
+
+def test_protection_goes_over_into_new_shares(tmp_path: Path) -> None:
+    """A stop that risk keeps is placed anew at once: twice the size at half the price."""
+    run = Run(tmp_path, SPLIT, 100, protect=True)
+    [before] = Run(tmp_path, "", 100, protect=True).container.get("execution_engine").orders.values()
+    [stop] = run.container.get("execution_engine").orders.values()
+    assert (stop.quantity, stop.stop_price) == (200, divide(before.stop_price, D(2)))
+    assert run.held() == 200
+
+
+@pytest.mark.parametrize("mode", ["backtest", "paper"])
+def test_a_split_is_booked_after_what_is_under_way(tmp_path: Path, mode: str) -> None:
+    """With latency, fills told late are booked in old shares first, and orders under way are canceled."""
+    config = configured(tmp_path, SPLIT, 101, -40, orders=True)
+    config.write_text(config.read_text() + LATENCY)
+    container, _, report = loaded([config], mode)
+    manager = container.get("event_manager")
+    manager.clock.advance_to(report.first_ts)
+    drive(manager, container.get("data_handler").stream())
+    portfolio, account = container.get("portfolio_manager"), container.get("broker").account
+    assert portfolio.get_position("AAPL").quantity == account.positions["AAPL"].quantity == 122
+    assert portfolio.cash() == account.balances["USD"]
+    assert not container.get("execution_engine").orders
 
 
 def test_a_dividend_cancels_nothing(tmp_path: Path) -> None:

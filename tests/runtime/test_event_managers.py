@@ -60,8 +60,8 @@ def test_a_corporate_action_is_booked_before_anybody_answers_it(kind: Any) -> No
             [EventType.CORPORATE_ACTION, EventType.BAR],
         )
     drive(manager, [CorporateAction(at(0), "AAPL", ActionKind.SPLIT, 2, 1)])
-    names = ["BROKER", "PORTFOLIO", "BROKER", "RISK", "STRATEGY"]
-    assert notes == list(zip(names, ["ahead", *["CORPORATE_ACTION"] * 4], strict=True))
+    names = ["BROKER", "PORTFOLIO", "BROKER", "EXECUTION", "RISK", "STRATEGY"]
+    assert notes == list(zip(names, ["ahead", *["CORPORATE_ACTION"] * 5], strict=True))
     assert manager.market_events == 1
 
 

@@ -16,7 +16,7 @@ from tradingd.domain.events import Bar, Book, CorporateAction, MarketEvent, Quot
 from tradingd.domain.money import ONE, ZERO, add, divide, floor_to, from_market, mul, sub
 from tradingd.errors import AccountingError
 
-__all__ = ["SplitShare", "dividend", "restated", "restated_price", "split", "split_among"]
+__all__ = ["SplitShare", "dividend", "restated", "restated_book", "restated_price", "split", "split_among"]
 
 
 class SplitShare(NamedTuple):
@@ -136,7 +136,15 @@ def restated(action: CorporateAction, event: MarketEvent) -> MarketEvent:
         bid_size, ask_size = event.bid_size * more, event.ask_size * more
         return msgspec.structs.replace(event, bid=bid, ask=ask, bid_size=bid_size, ask_size=ask_size)
     if isinstance(event, Book):
-        bids = tuple((price(level), size * more) for level, size in event.bids)
-        asks = tuple((price(level), size * more) for level, size in event.asks)
-        return msgspec.structs.replace(event, bids=bids, asks=asks)
+        return restated_book(action, event)
     return msgspec.structs.replace(event, price=price(event.price), amount=event.amount * more)
+
+
+def restated_book(action: CorporateAction, book: Book) -> Book:
+    """A book from before the action in the prices and quantities of after it."""
+    more = action.numerator / action.denominator if action.kind is ActionKind.SPLIT else 1.0
+
+    def levels(side: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
+        return tuple((float(restated_price(action, from_market(price))), size * more) for price, size in side)
+
+    return msgspec.structs.replace(book, bids=levels(book.bids), asks=levels(book.asks))

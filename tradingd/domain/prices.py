@@ -3,7 +3,7 @@
 from decimal import Decimal
 from math import isfinite
 
-from tradingd.domain.actions import restated, restated_price
+from tradingd.domain.actions import restated, restated_book, restated_price
 from tradingd.domain.events import Bar, Book, CorporateAction, FeedEvent, MarketEvent
 from tradingd.domain.money import from_market
 
@@ -44,7 +44,7 @@ class PriceBoard:
     def _restate(self, action: CorporateAction) -> None:
         book = self.books.get(action.symbol)
         if book is not None:
-            self.books[action.symbol] = restated(action, book)
+            self.books[action.symbol] = restated_book(action, book)
         event, exact = self.latest.get(action.symbol), self.exact(action.symbol)
         if event is None or exact is None:
             return

@@ -110,6 +110,7 @@ class RiskManager:
         )
         self._sizing = SignalSizing(position_sizer, portfolio, allow_short=allow_short)
         self._context = self._gate.context
+        self._in_old_shares: tuple[Reservation, ...] = ()
         self._halts = self._gate.halts
         plans: dict[tuple[str, str], Signal] = {}
         changes = ChangeDesk(self._gate)
@@ -273,11 +274,18 @@ class RiskManager:
         what = f"equity {call.equity} {call.currency}, maintenance margin {call.required}"
         self.halt(HaltScope.ACCOUNT, ACCOUNT_KEY, HaltState.NO_NEW, f"MARGIN_CALL: {call.venue}: {what}")
 
-    def on_corporate_action(self, action: CorporateAction) -> None:
-        """A split ends every order in old shares; what the venue has not canceled itself is canceled here."""
-        self._gate.advance(action.ts)
+    def before_action(self, action: CorporateAction) -> None:
+        """Note the orders that a split ends, and want protection in new shares."""
         if action.kind is ActionKind.SPLIT:
-            for reservation in tuple(self.book.working(action.symbol)):
+            self._in_old_shares = tuple(self.book.working(action.symbol))
+            self._protection.restate(action)
+
+    def on_corporate_action(self, action: CorporateAction) -> None:
+        """Cancel what the venue has not: orders in old shares that execution holds, or that are under way."""
+        self._gate.advance(action.ts)
+        old, self._in_old_shares = self._in_old_shares, ()
+        for reservation in old:
+            if self.book.get(reservation.intent_id) is reservation:
                 self._gate.pass_cancel(reservation, "SPLIT")
 
     def market_interest(self) -> Container[str] | None:
