@@ -1,6 +1,7 @@
 """The risk gate: nothing reaches execution by another way."""
 
 from collections.abc import Callable, Container, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, ClassVar, cast
 
 import msgspec
@@ -33,7 +34,7 @@ from tradingd.risk.gate import Gate
 from tradingd.risk.guards import NEVER
 from tradingd.risk.halting import Halting
 from tradingd.risk.halts import ACCOUNT_KEY, HaltBoard
-from tradingd.risk.limits.base import Limit, Monitor, Proposal
+from tradingd.risk.limits.base import DAY_NS, Limit, Monitor, Proposal, RiskContext
 from tradingd.risk.protection import Protection
 from tradingd.risk.requests import RequestDesk
 from tradingd.risk.signals import SignalDesk
@@ -120,6 +121,10 @@ class RiskManager:
         self._requests = RequestDesk(self._gate, changes, self._children, plans)
         self._halting = Halting(self._gate, self._sizing, self._signals)
         self._monitors = [cast("Monitor", limit) for limit in risk_limits if hasattr(limit, "watch")]
+        self._watch_equity = all(getattr(limit, "watches_equity", False) for limit in self._monitors)
+        self._watched: Decimal | None = None
+        """The equity that the limits were last asked about, and when they are to be asked again all the same."""
+        self._watch_again = 0
         self._bar_sizer: Any = position_sizer if getattr(position_sizer, "wants_bars", False) else None
 
     @property
@@ -302,17 +307,31 @@ class RiskManager:
             context.now = event.ts
         if self._bar_sizer is not None and type(event) is Bar:
             self._bar_sizer.on_bar(event)
-        for monitor in self._monitors:
-            try:
-                demand = monitor.watch(context)
-            except (AccountingError, MoneyError):
-                continue  # equity cannot be told; until it can, the same limit's `check` denies entries
-            if demand is not None:
-                self.halt(HaltScope.ACCOUNT, ACCOUNT_KEY, demand.state, demand.reason)
+        if self._monitors:
+            self._watch(context)
         if self._halts:
             self._halting.enforce()
         if event.ts >= self._protection.due:
             self._protection.retry()
+
+    def _watch(self, context: RiskContext) -> None:
+        """Ask the watching limits; those that only look at equity have nothing to say while it stays as it is."""
+        if self._watch_equity:
+            try:
+                equity = self.portfolio.get_equity()
+            except (AccountingError, MoneyError):
+                return  # until it can be told, the same limits' `check` denies entries
+            if equity is self._watched and context.now < self._watch_again:
+                return
+            self._watched = equity
+            self._watch_again = (context.now // DAY_NS + 1) * DAY_NS
+        for monitor in self._monitors:
+            try:
+                demand = monitor.watch(context)
+            except (AccountingError, MoneyError):
+                continue  # as above
+            if demand is not None:
+                self.halt(HaltScope.ACCOUNT, ACCOUNT_KEY, demand.state, demand.reason)
 
     def _after(self, released: Reservation | None) -> None:
         """An order is over: go on with what waited for it."""
@@ -344,6 +363,7 @@ class RiskManager:
     def resume(self, scope: HaltScope, key: str, *, operator: str, reason: str) -> None:
         """Lift a halt, signed by an operator and with a reason."""
         self._halting.resume(scope, key, operator=operator, reason=reason)
+        self._watched = None  # what the limits demanded, they may demand again
         self._protection.keep_all()
 
 

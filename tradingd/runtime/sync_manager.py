@@ -127,41 +127,35 @@ class SyncEventManager(EventManager):
         stages = self._stages[event.type].get(symbol)
         if stages is None:
             stages = self._resolve_stages(event.type, symbol)
+        line = self._line
         for offers in stages:
-            if len(offers) == 1:
+            if len(offers) == 1:  # nearly always: let it handle the event at once, then all that this sets off
                 interest, node, handler = offers[0]
-                if interest is None or symbol in interest:
-                    self._offer_one(node, handler, event)
-                continue
-            for interest, node, handler in offers:
-                if interest is None or symbol in interest:
-                    self._enqueue(node, handler, event)
-            if self._line:
+                if node.faulted or not (interest is None or symbol in interest):
+                    continue
+                node.queued = True
+                self.events_handled += 1
+                self.current = node
+                try:
+                    handler(event)
+                    self.current = None
+                except (Exception, SystemExit) as error:  # noqa: BLE001 - the supervision boundary: told, never swallowed
+                    self.current = None
+                    self._fault(node, event, error)
+                if node.inbox:
+                    line.appendleft(node)
+                    self._drain(spent=1)
+                    continue
+                node.queued = False
+            else:
+                for interest, node, handler in offers:
+                    if interest is None or symbol in interest:
+                        self._enqueue(node, handler, event)
+            if line:
                 self._drain()
         self.market_events += 1
         if self._observers[event.type]:
             self._tell_observers(event)
-
-    def _offer_one(self, node: Node, handler: Handler, event: FeedEvent) -> None:
-        """Let the only component of a stage handle an event at once, and then all that this sets off."""
-        if node.faulted:
-            return
-        node.queued = True
-        self.events_handled += 1
-        self.current = node
-        try:
-            handler(event)
-            self.current = None
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - the supervision boundary: told, never swallowed
-            self.current = None
-            self._fault(node, event, error)
-        if node.inbox:
-            self._line.appendleft(node)
-            self._drain(spent=1)
-            return
-        node.queued = False
-        if self._line:
-            self._drain()
 
     def _fire_timers(self, ts: int) -> None:
         """Timers that were due before `ts` come first."""

@@ -14,7 +14,11 @@ from tradingd.domain.terms import PLAIN, OrderTerms
 from tradingd.risk.exposure import ExposureBook
 from tradingd.risk.reservation import Group
 
-__all__ = ["Denied", "HaltOrder", "Limit", "Monitor", "Proposal", "RiskContext"]
+__all__ = ["DAY_NS", "Denied", "HaltOrder", "Limit", "Monitor", "Proposal", "RiskContext"]
+
+
+DAY_NS = 86_400_000_000_000
+"""A day in nanoseconds; a UTC day begins at a multiple of it."""
 
 
 class Denied(NamedTuple):
@@ -159,7 +163,11 @@ class HaltOrder(NamedTuple):
 
 
 class Monitor(Protocol):
-    """A limit that also watches: asked after each market event, before the strategies."""
+    """A limit that also watches: asked after each market event, before the strategies.
+
+    One that looks at nothing but equity and the (UTC) day may say so by a class attribute `watches_equity = True`;
+    it is then asked only when either has changed.
+    """
 
     def watch(self, context: RiskContext) -> HaltOrder | None:
         """A halt of the account that is due now, or None."""
