@@ -62,9 +62,12 @@ def _bars(run: Run) -> list[Point]:
 
 
 def _fills(run: Run) -> list[Point]:
-    """The same bars with more and more fills: what they cost beyond those of a run without any."""
-    bars = max(run.bars // 10, 500)
-    rates = (0, 50, 25, 10, 5, 2)
+    """The same bars with more and more fills: what they cost beyond those of a run without any.
+
+    At full size there are more of them than any part of the engine remembers (100,000).
+    """
+    bars = max(run.bars // 4, 500)
+    rates = (0, 100, 25, 5, 2)
     measured = _measured(run, ((rate, run.config(1, bars, trade_every=rate)) for rate in rates))
     idle = measured[0][1]["run_s"]
     spent = [(result["fills"], result["run_s"] - idle) for _, result in measured[1:]]
