@@ -25,7 +25,7 @@ def scaling(run: Run) -> None:
         print("   " + "".join(f" {count:>11,}" for count, _, _ in points))
         print("   " + "".join(f" {each:11.2f}" for _, _, each in points))
         print(f"    the most against the fewest: {growth(points):.2f}")
-        run.aim(f"cost of a {unit} at the most {axis} against the fewest", growth(points), "<=", 1.5)
+        run.aim(f"cost of one, the most {axis} against the fewest", growth(points), "<=", 1.5)
     print(f"  straight line through the seconds by bars: R2 = {straightness(axes['bar'][1]):.4f}")
     run.found["scaling"] = {axis: {"unit": f"us a {unit}", "points": pts} for unit, (axis, pts) in axes.items()}
 
