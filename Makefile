@@ -37,8 +37,8 @@ bench: $(VENV)/.dev  ## run all benchmarks, which takes many minutes (ARGS="--on
 bench-quick: $(VENV)/.dev  ## the same with fewer bars and rounds: to see that it works, not to quote
 	$(BIN)/python benchmarks/run.py --bars 20000 --repeats 2 $(ARGS)
 
-compile: $(VENV)/.dev  ## compile a copy of the engine into build/compiled, for the benchmarks (needs a C compiler)
-	$(BIN)/python hatch_build.py build/compiled
+compile: $(VENV)/.dev  ## an experiment: a compiled copy of the engine in build/compiled, for the benchmarks
+	$(BIN)/python benchmarks/compile.py build/compiled
 
 lock: $(VENV)/.dev  ## make the lock files anew from pyproject.toml (on Python 3.11)
 	$(BIN)/uv pip compile -q --python-version 3.11 --only-binary :all: --generate-hashes --no-header --no-annotate --upgrade \

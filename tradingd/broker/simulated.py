@@ -1,5 +1,6 @@
 """A simulated exchange: fills orders on bars, quotes, trades or books, and refuses as an exchange would."""
 
+from collections import OrderedDict
 from collections.abc import Container, Mapping
 from decimal import Decimal
 from typing import Literal
@@ -103,7 +104,7 @@ class SimulatedBroker(Broker):
         self._margin: MarginDesk | None = None
         if margin is not None and margin.maintenance and account_type is AccountType.MARGIN:
             self._margin = MarginDesk(self.account, margin, self._desk)
-        self._used_ids: dict[str, None] = {}
+        self._used_ids: OrderedDict[str, None] = OrderedDict()
         self._accepted = 0
 
     @property
@@ -144,7 +145,7 @@ class SimulatedBroker(Broker):
         self._accepted += 1
         self._used_ids[order_id] = None
         if len(self._used_ids) > _IDS_REMEMBERED:
-            del self._used_ids[next(iter(self._used_ids))]
+            self._used_ids.popitem(last=False)
         self._desk.add(working, needs)
         if symbol in self._prices.books:
             join(working, self._prices.books[symbol])

@@ -16,6 +16,7 @@ these may fill before it gets there, and it would still be there in full. Only r
 first moment: what they exceed the position by then, the venue itself does not fill.
 """
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
@@ -60,7 +61,7 @@ class ReservationBook:
         self._lifted: Reservation | None = None
         self._heard: dict[str, Decimal] = {}
         """The account's positions after the bookings that have been heard of."""
-        self._released: dict[str, _Over] = {}
+        self._released: OrderedDict[str, _Over] = OrderedDict()
         """What is remembered of orders that are over."""
 
     def __iter__(self) -> Iterator[Reservation]:
@@ -234,7 +235,7 @@ class ReservationBook:
             reservation.symbol,
         )
         if len(self._released) > _RELEASED_KEPT:
-            del self._released[next(iter(self._released))]
+            self._released.popitem(last=False)
         return reservation
 
     def _touch(self, symbol: str) -> None:
