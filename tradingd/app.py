@@ -48,7 +48,7 @@ from tradingd.strategy.base import Strategy
 from tradingd.strategy.context import StrategyContext
 from tradingd.strategy.factory import StrategyFactory
 from tradingd.strategy.indicators import ATR
-from tradingd.wiring.execution import make_algorithms, make_engine
+from tradingd.wiring.execution import make_algorithms, make_engine, memory_of
 from tradingd.wiring.simulation import simulated_broker
 
 __all__ = ["bootstrap", "build", "load_market_data", "make_strategies", "register_all"]
@@ -129,6 +129,7 @@ def build(settings: Settings) -> Container:
         prices=prices,
         instruments=instruments,
         reroute=manager.reroute,
+        **memory_of(settings.broker),
     )
     add("execution_engine", execution)
     add("portfolio_manager", portfolio)

@@ -27,7 +27,7 @@ from tradingd.domain.venue import EVERYTHING, VenueCapabilities
 
 __all__ = ["SimulatedBroker"]
 
-_IDS_REMEMBERED = 100_000
+_IDS_REMEMBERED = 10_000
 """How many client order ids the exchange recognises as used, as real ones do for a while."""
 
 

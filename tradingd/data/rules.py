@@ -1,6 +1,6 @@
 """What makes a row of a series unusable (a fault) or doubtful (an oddity), row by row and with the reason.
 
-`arrow_rules.py` says the same of whole columns; a test keeps the two in step.
+`column_rules.py` says the same of whole columns; a test keeps the two in step.
 """
 
 from collections.abc import Callable, Sequence
