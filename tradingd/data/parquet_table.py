@@ -33,7 +33,7 @@ def import_pyarrow() -> Any:  # noqa: ANN401 - pyarrow has no types
         DataError: it is not installed.
 
     """
-    # What is read here is of one size and short-lived; the pool that Arrow takes by itself keeps 15 MiB more of it.
+    # What is read here is of one size and short-lived; the pool that Arrow takes by itself keeps 15 MiB of it.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     try:
         import pyarrow as pa
