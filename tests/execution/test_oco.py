@@ -189,3 +189,27 @@ def test_mixed_group() -> None:
     sent: list[Any] = floor.log.of(SubmitOrder) + floor.log.of(CancelOrder)
     assert [each.order_id for each in sent] == [target, stop, target]
     assert floor.sizes == [10, 6]
+
+
+def test_leg_made_greater_after_another_has_filled() -> None:
+    """A leg whose quantity its strategy has set anew loses only what others fill after that."""
+    for able in (lacking("oco"), lacking("oco", "stop"), lacking("oco", "modify"), BARE):
+        floor = Floor(able)
+        pair(floor)
+        target = floor.sent[0].order_id
+        floor.fill(target, 4, "110")
+        floor.change("s:stop", quantity="10")
+        floor.fill(target, 1, "110")
+        assert floor.order("s:stop").quantity == Decimal(9)
+
+
+def test_refused_raise_leaves_a_leg_in_step() -> None:
+    """A leg that the venue would not make greater goes on shrinking from what it is."""
+    floor = Floor(lacking("oco"))
+    target, stop = pair(floor)
+    floor.fill(target, 4, "110")
+    floor.venue.answers = False
+    floor.change("s:stop", quantity="10")
+    floor.report(stop, K.MODIFY_REJECTED, reason="no")
+    floor.fill(target, 1, "110")
+    assert (floor.log.last(ModifyOrder).quantity, floor.canceled()) == (Decimal(5), [])

@@ -13,7 +13,7 @@ become a market order is never canceled for another; the other waits until it is
 from decimal import Decimal
 
 from tradingd.domain.enums import OrderStatus
-from tradingd.domain.money import ZERO, sub
+from tradingd.domain.money import ZERO, add, sub
 from tradingd.execution.work import Desk, OcoGroup, Work
 
 __all__ = ["OcoGroups"]
@@ -42,10 +42,11 @@ class OcoGroups:
             self._groups.pop(_key(work), None)
 
     def rebase(self, work: Work, quantity: Decimal | None) -> None:
-        """A strategy has changed the quantity of a leg."""
+        """A strategy has changed the quantity of a leg: to what it is to be now, whatever others have filled."""
         if work.group is not None and quantity is not None:
-            work.base = work.asked = quantity
-            work.group.size = max(work.group.size, quantity)
+            work.asked = quantity
+            work.base = add(quantity, sub(work.group.filled, work.order.filled))
+            work.group.size = max(work.group.size, work.base)
 
     def refused(self, work: Work) -> None:
         """The venue will not change a leg: one that is too large for what others have filled is canceled."""
@@ -53,10 +54,11 @@ class OcoGroups:
         if group is None or not order.is_open:
             return
         taken = sub(group.filled, order.filled)
-        if taken <= 0:
-            work.base = work.asked = order.quantity
-        elif order.quantity > sub(work.base, taken) and order.status is not OrderStatus.CANCELING:
-            self._desk.cancel(work, f"OCO: filled by another order of group {order.terms.oco!r}")
+        if taken > 0 and order.quantity > sub(work.base, taken):
+            if order.status is not OrderStatus.CANCELING:
+                self._desk.cancel(work, f"OCO: filled by another order of group {order.terms.oco!r}")
+        else:
+            work.base, work.asked = add(order.quantity, taken), order.quantity
 
     def enforce(self, work: Work) -> None:
         """A leg has changed: make the others what they are to be now, and send those that waited for it."""
