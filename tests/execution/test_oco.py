@@ -213,3 +213,26 @@ def test_refused_raise_leaves_a_leg_in_step() -> None:
     floor.report(stop, K.MODIFY_REJECTED, reason="no")
     floor.fill(target, 1, "110")
     assert (floor.log.last(ModifyOrder).quantity, floor.canceled()) == (Decimal(5), [])
+
+
+def test_leg_shrinks_while_it_is_being_replaced() -> None:
+    """At a venue without changes, what fills while a leg is being replaced makes its successor smaller."""
+    floor = Floor(lacking("oco", "modify"))
+    pair(floor)
+    target, stop = (order.order_id for order in floor.sent)
+    floor.venue.answers = False
+    floor.fill(target, 4, "110")
+    floor.fill(target, 1, "110")
+    floor.report(stop, K.CANCELED)
+    assert (floor.sizes, floor.order("s:stop").is_open) == ([10, 10, 5], True)
+
+
+def test_leg_that_cannot_be_replaced_is_canceled() -> None:
+    """A leg that is too large, and that the venue refused to cancel for a smaller one, is canceled as a whole."""
+    floor = Floor(lacking("oco", "modify"))
+    pair(floor)
+    target, stop = (order.order_id for order in floor.sent)
+    floor.venue.answers = False
+    floor.fill(target, 4, "110")
+    floor.report(stop, K.CANCEL_REJECTED)
+    assert (floor.canceled(), floor.order("s:stop").status) == ([stop, stop], S.CANCELING)

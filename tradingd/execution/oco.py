@@ -91,7 +91,7 @@ class OcoGroups:
         if wanted >= leg.asked or order.status is OrderStatus.CANCELING:
             return
         leg.asked = wanted
-        if wanted > max(order.filled, ZERO) and not self._desk.change(leg, quantity=wanted):
+        if wanted > max(order.filled, ZERO) and not self._desk.shrink(leg, wanted):
             return
         self._desk.cancel(leg, f"OCO: filled by another order of group {order.terms.oco!r}")
 

@@ -111,6 +111,14 @@ class Replacer:
         self._parents.cancel_child(child, "to be replaced")
         return ""
 
+    def shrink(self, work: Work, quantity: Decimal) -> bool:
+        """Let the child that is to follow be smaller."""
+        plan = _plan(work)
+        if not plan.replacing or work.ending:
+            return False
+        plan.change = (quantity, *plan.change[1:])
+        return True
+
     # --- inside ----------------------------------------------------------------------------------------------
 
     def _send(self, work: Work) -> None:
@@ -151,6 +159,7 @@ class Replacer:
             plan.asked = False
             self._desk.tell(work, "MODIFY_REJECTED: the venue did not cancel the order that was to be replaced")
         self._arm(work)
+        self._desk.kept(work)
 
     def _on_alarm(self, work: Work) -> None:
         """The order has not filled in time."""

@@ -162,6 +162,16 @@ class SpecialOrders:
             return "it has triggered already"
         return "" if self._changes.ask(order, quantity, limit_price, stop_price) else "the order is not open"
 
+    def shrink(self, work: Work, quantity: Decimal) -> str:
+        """Make less of an open order, also while it is being replaced."""
+        if work.worker is not None and work.worker.shrink(work, quantity):
+            return ""
+        return self.change(work, quantity=quantity)
+
+    def kept(self, work: Work) -> None:
+        """The venue will not change or replace an order: its group has to know."""
+        self.groups.refused(work)
+
     def tell(self, work: Work, reason: str = "") -> None:
         """Tell an order's state, and clean up after one that is over."""
         self._register.tell(work.order, reason)
@@ -194,7 +204,7 @@ class SpecialOrders:
         if order is not work.order and not order.is_open:
             work.owes(order, report.filled)
         if report.kind is ReportKind.MODIFY_REJECTED:
-            self.groups.refused(work)
+            self.kept(work)
         self._go_on(work, order)
 
     def on_market_data(self, event: MarketEvent) -> None:

@@ -135,6 +135,9 @@ class Worker(Protocol):
     ) -> str:
         """Change a parent; returns why not, or nothing when the change is under way."""
 
+    def shrink(self, work: Work, quantity: Decimal) -> bool:
+        """Let a change that is under way lead to this quantity instead; whether there is one."""
+
 
 class Desk(Protocol):
     """What the parts that do something for orders ask of the whole."""
@@ -159,6 +162,12 @@ class Desk(Protocol):
         stop_price: Decimal | None = None,
     ) -> str:
         """Change an open order, wherever it is; returns why not, or nothing when that is under way or done."""
+
+    def shrink(self, work: Work, quantity: Decimal) -> str:
+        """Make less of an open order, also while it is being replaced; returns why not."""
+
+    def kept(self, work: Work) -> None:
+        """The venue will not change or replace an order: it works on as it is."""
 
     def watch(self, symbol: str) -> None:
         """Market events of `symbol` are needed from now on."""
