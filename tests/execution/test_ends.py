@@ -177,3 +177,17 @@ def test_bars_do_not_move_it() -> None:
     floor.market(make_bar(100, minute=0), make_bar(100, minute=1))
     floor.wait_until(5.5)
     assert floor.log.last(CancelOrder).ts == at(5)
+
+
+def test_end_that_comes_while_a_cancel_is_under_way() -> None:
+    """When the venue refuses the strategy's cancel, and the order's time is over by then, it is canceled for that."""
+    floor = Floor(SHORT)
+    order_id = gtd(floor, minute=1)
+    floor.venue.answers = False
+    floor.cancel()
+    floor.wait_until(2)
+    floor.report(order_id, K.CANCEL_REJECTED)
+    floor.wait_until(3)
+    floor.report(order_id, K.CANCELED)
+    assert floor.canceled() == [order_id, order_id]
+    assert floor.told()[-1] is S.EXPIRED

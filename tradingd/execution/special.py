@@ -219,7 +219,7 @@ class SpecialOrders:
             self.parents.on_child(work, order)
         elif not order.is_open:
             self._over(work)
-        if work.ends_as is Trigger.EXPIRE and work.order.status is OrderStatus.OPEN:
+        if work.overdue and work.order.status is OrderStatus.OPEN:
             self.alarms.set("expire", work, self._register.clock.now() + _RETRY_NS)
         self.groups.enforce(work)
 

@@ -40,6 +40,7 @@ class Work:
         "needs",
         "order",
         "over",
+        "overdue",
         "owed",
         "state",
         "triggered",
@@ -58,6 +59,8 @@ class Work:
         """A parent that gets no further children: it is over when those it has are."""
         self.over = False
         """It has been told that the order is over."""
+        self.overdue = False
+        """Its time (DAY, GTD) is over: a cancel that the venue refuses, whoever asked for it, is tried again."""
         self.triggered = False
         """A conditional order whose price was touched: it is a market or limit order now."""
         self.worker: Worker | None = None
