@@ -6,8 +6,8 @@ from typing import Any
 from tests.execution.desk import K, S
 from tests.execution.floor import BARE, SELL, Floor, lacking
 from tradingd.domain.enums import OrderType
-from tradingd.domain.events import CancelOrder, ModifyOrder, OrderUpdate, SubmitOrder
-from tradingd.domain.terms import PLAIN, OrderTerms
+from tradingd.domain.events import AlgoOrder, CancelOrder, ModifyOrder, OrderUpdate, SubmitOrder
+from tradingd.domain.terms import PLAIN, AlgoSpec, OrderTerms
 
 LEG = OrderTerms(oco="exit")
 
@@ -236,3 +236,32 @@ def test_leg_that_cannot_be_replaced_is_canceled() -> None:
     floor.fill(target, 4, "110")
     floor.report(stop, K.CANCEL_REJECTED)
     assert (floor.canceled(), floor.order("s:stop").status) == ([stop, stop], S.CANCELING)
+
+
+def test_touched_leg_that_an_algorithm_works_is_handed_over_once() -> None:
+    """What becomes of another leg does not hand a touched leg to its algorithm again."""
+    floor = Floor(BARE)
+    pair(floor)
+    floor.place(
+        "s:twap",
+        order_type=OrderType.STOP,
+        side=SELL,
+        stop_price="95",
+        terms=OrderTerms(oco="exit", algo=AlgoSpec.of("twap", duration_s=60, slices=2)),
+    )
+    floor.quote(94, 94.5, 1)
+    floor.cancel("s:stop")
+    assert [order.intent_id for order in floor.log.of(AlgoOrder)] == ["s:twap"]
+
+
+def test_touched_leg_goes_once_when_the_other_is_over_at_once() -> None:
+    """A leg between two slices of its algorithm ends at once, and the touched one is sent, once."""
+    floor = Floor(BARE)
+    floor.place(
+        "s:twap", side=SELL, terms=OrderTerms(oco="exit", algo=AlgoSpec.of("twap", duration_s=600, slices=2))
+    )
+    floor.place("s:stop", order_type=OrderType.STOP, side=SELL, stop_price="90", terms=LEG)
+    floor.fill(floor.latest, 5, "100")
+    floor.quote(89, 89.5, 1)
+    assert (floor.sizes, floor.order("s:twap").status) == ([5, 5], S.CANCELED)
+    assert floor.order("s:stop").status is S.OPEN

@@ -94,8 +94,8 @@ class SpecialOrders:
         if self._register.refusing:
             self.end(work, Trigger.VOID, self._register.refusing)
             return
-        if work.triggered and self.groups.must_wait(work):
-            return
+        if work.triggered and (work.is_out or self.groups.must_wait(work) or work.is_out):
+            return  # what had to make way for it may have been over at once, and have sent it
         if needs.priced and not self._would_rest(work):
             return
         self.holding.drop(work)

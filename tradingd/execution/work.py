@@ -87,6 +87,11 @@ class Work:
         return self.order.is_open and self.order.status is not OrderStatus.PREPARED
 
     @property
+    def is_out(self) -> bool:
+        """Whether it is not held (any more): sent, handed to a worker, or over."""
+        return self.worker is not None or self.order.status is not OrderStatus.PREPARED
+
+    @property
     def available(self) -> Decimal:
         """What of a parent is neither filled nor may fill by a child; below 0 only when a venue overfilled."""
         left = sub(self.order.quantity, self.order.filled)
