@@ -97,9 +97,9 @@ class OcoGroups:
 
 
 def _trades_at_once(leg: Work) -> bool:
-    """Whether it is a market order by now: nobody cancels that, and it is soon over."""
+    """Whether it is a market order by now: nobody cancels that, and it is soon over (unless worked in slices)."""
     kind = leg.order.order_type
-    return not kind.has_limit and (leg.triggered or not kind.is_conditional)
+    return not kind.has_limit and (leg.triggered or not (kind.is_conditional or leg.needs.algorithm))
 
 
 def _key(work: Work) -> _Key:
