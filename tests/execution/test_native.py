@@ -11,8 +11,7 @@ import pytest
 
 from tests.runtime.parts import drive
 from tradingd.app import build, make_strategies, register_all
-from tradingd.config import load_settings
-from tradingd.config import BrokerSettings
+from tradingd.config import BrokerSettings, load_settings
 from tradingd.domain.enums import OrderType
 from tradingd.domain.events import EventType, Fill, OrderUpdate, Quote
 from tradingd.testing import EventLog, at

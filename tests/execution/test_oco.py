@@ -265,3 +265,15 @@ def test_touched_leg_goes_once_when_the_other_is_over_at_once() -> None:
     floor.quote(89, 89.5, 1)
     assert (floor.sizes, floor.order("s:twap").status) == ([5, 5], S.CANCELED)
     assert floor.order("s:stop").status is S.OPEN
+
+
+def test_group_that_lives_long_keeps_no_old_legs() -> None:
+    """A group of which one leg stays for good remembers none of those that came and went beside it."""
+    floor = Floor(lacking("oco"), closed_kept=3)
+    pair(floor)
+    for number in range(10):
+        floor.limit("120", f"s:{number}", side=SELL, terms=LEG)
+        floor.cancel(f"s:{number}")
+    group = next(work.group for work in floor.engine._register.works.values())
+    assert group is not None
+    assert [leg.order.intent_id for leg in group.legs] == ["s:target", "s:stop"]

@@ -238,8 +238,9 @@ class ExecutionEngine:
     def on_trade_report(self, report: TradeReport) -> None:
         """Apply a trade once: count it, tell the fill, tell the order's new state.
 
-        A trade of an order that is not ours or was not sent, or whose symbol or side is not its, is money all the same:
-        it is booked as told, under the strategy id `external`; one that the venue forced on us is told as such.
+        A trade of an order that is not ours, that was never sent, or whose symbol or side is not that order's, is
+        money all the same: it is booked as told, under the strategy id `external`; one that the venue forced on us
+        is told as such.
         """
         order = self._register.get(report.order_id)
         trades = self._register.trades

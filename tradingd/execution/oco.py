@@ -33,13 +33,17 @@ class OcoGroups:
         group = self._groups.setdefault(_key(work), OcoGroup())
         work.group = group
         group.legs.append(work)
+        group.native = group.native and work.needs.group_native
         group.size = max(group.size, work.order.quantity)
 
     def leave(self, work: Work) -> None:
         """The order is over; a group of which all are over is forgotten."""
         group = work.group
-        if group is not None and not any(leg.order.is_open for leg in group.legs):
-            self._groups.pop(_key(work), None)
+        if group is None:
+            return
+        group.legs = [leg for leg in group.legs if leg.order.is_open]
+        if not group.legs and self._groups.get(_key(work)) is group:
+            del self._groups[_key(work)]
 
     def rebase(self, work: Work, quantity: Decimal | None) -> None:
         """A strategy has changed the quantity of a leg: to what it is to be now, whatever others have filled."""
@@ -65,7 +69,9 @@ class OcoGroups:
         group = work.group
         if group is None:
             return
-        if not all(leg.needs.group_native for leg in group.legs):
+        if work.order.is_open and work not in group.legs:
+            group.legs.append(work)  # it was thought to be over
+        if not group.native:
             for leg in tuple(group.legs):
                 if leg.order.is_open:
                     self._shrink(group, leg)

@@ -15,10 +15,13 @@ __all__ = ["Desk", "OcoGroup", "Work", "Worker"]
 class OcoGroup:
     """Orders of which what fills of one is taken from the others."""
 
-    __slots__ = ("filled", "legs", "size")
+    __slots__ = ("filled", "legs", "native", "size")
 
     def __init__(self) -> None:
         self.legs: list[Work] = []
+        """Those that may still fill."""
+        self.native = True
+        """Whether the venue has kept all its legs in step so far."""
         self.filled: Decimal = Decimal(0)
         self.size: Decimal = Decimal(0)
         """The quantity of its greatest leg: what the group may fill in all."""
