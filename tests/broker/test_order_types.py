@@ -312,7 +312,7 @@ def test_trailing_stop_only_tightens(events: list[Bar], side: Side, offset: int)
 
 
 @pytest.mark.parametrize(("held", "side"), [(-10, BUY), (10, SELL)])
-def test_trailing_stop_without_a_price(held: int, side: Side) -> None:
+def test_trailing_stop_while_there_is_no_price(held: int, side: Side) -> None:
     """A trailing stop that came while there was no price begins at the first one, and is not triggered by it."""
     market = Market(account_type=AccountType.MARGIN, leverage=Decimal(2))
     market.holding(held)

@@ -182,7 +182,7 @@ def test_bars_do_not_move_it() -> None:
 
 
 def test_end_that_comes_while_a_cancel_is_under_way() -> None:
-    """When the venue refuses the strategy's cancel, and the order's time is over by then, it is canceled for that."""
+    """When the venue refuses the cancel of an order whose time is over by now, it is asked once more, for that."""
     floor = Floor(SHORT)
     order_id = gtd(floor, minute=1)
     floor.venue.answers = False
