@@ -36,6 +36,7 @@ class Reservation:
         "canceled_at",
         "canceling",
         "closed",
+        "confirmed",
         "filled",
         "group",
         "instrument",
@@ -89,6 +90,8 @@ class Reservation:
         self.filled = ZERO
         self.booked = ZERO
         self.closed = False
+        self.confirmed = False
+        """Whether the venue has accepted the order, or filled some of it; a cancel on its way is no sign of that."""
         self.latest: OrderUpdate | None = None
         """What execution last told of the order."""
         self.asked: list[Change] = []
@@ -118,8 +121,7 @@ class Reservation:
         group = self.group
         if group is None or self.reduce_only:
             return group
-        told = self.latest
-        settled = told is not None and (told.status in _AT_THE_VENUE or told.status.is_terminal)
+        settled = self._is_at_the_venue or (self.latest is not None and self.latest.status.is_terminal)
         return group if settled and all(change.quantity is None for change in self.asked) else None
 
     @property
@@ -131,7 +133,12 @@ class Reservation:
     @property
     def shrinks_by_itself(self) -> bool:
         """Whether what another leg of its group fills now is taken from it: the venue has it, as it is."""
-        return self.latest is not None and self.latest.status in _AT_THE_VENUE and not self.asked
+        return self._is_at_the_venue and not self.asked
+
+    @property
+    def _is_at_the_venue(self) -> bool:
+        """Whether the venue has said that it has the order, and nothing puts that in doubt."""
+        return self.confirmed and self.latest is not None and self.latest.status in _AT_THE_VENUE
 
     @property
     def limit_prices(self) -> list[Decimal]:
@@ -150,6 +157,10 @@ class Reservation:
 
     def follow(self, update: OrderUpdate) -> None:
         """Take over what execution tells."""
+        told = self.latest
+        # From CANCELING an order becomes OPEN when the cancel is refused, which may have got there before the order.
+        accepted = update.status is OrderStatus.OPEN and (told is None or told.status not in _AT_THE_VENUE)
+        self.confirmed = self.confirmed or accepted or bool(update.filled)
         self.latest = update
         self.filled = max(self.filled, update.filled)
         self.limit_price = update.limit_price
