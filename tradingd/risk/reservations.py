@@ -191,8 +191,8 @@ class ReservationBook:
         if more <= 0:
             return
         for other in self._by_symbol[leg.symbol].values():
-            if other.group == leg.group and other is not leg and other.shrinks_by_itself:
-                other.taken = add(other.taken, more)
+            if other.group == leg.group and other is not leg:
+                other.take(more)
 
     def _recalled(self, update: OrderUpdate) -> Reservation | None:
         """Count an order that holds no reservation and yet may move a position; None when it cannot.
