@@ -98,7 +98,8 @@ class ExposureBook(ReservationBook):
     The portfolio tells positions; this book adds what working orders could still do to them. Orders count at
     the latest price or at their own, whichever makes more of them; before the first price at their own. Amounts
     are in the account's currency. Of the legs of one OCO group that the venue keeps, what has filled counts,
-    and of the rest the largest leg alone: its fills are taken from the others. Per-symbol figures are cached
+    and of the rest the largest leg alone: its fills are taken from the others. Reduce-only legs on their way may
+    fill beside it, though together no more than there is to reduce. Per-symbol figures are cached
     under everything they derive from, so that a stale one cannot be read.
     """
 
@@ -343,7 +344,7 @@ def _worst_case(orders: Sequence[_Quantities]) -> Decimal:
 
 
 def _races(orders: Sequence[_Quantities]) -> bool:
-    """Whether legs that share from the first moment may yet fill beside their group, as far as there is something."""
+    """Whether legs that share from the first moment may yet fill beside their group."""
     return any(order.shares is not None and order.is_on_its_way for order in orders)
 
 

@@ -93,7 +93,7 @@ class Reservation:
         self.booked = ZERO
         self.closed = False
         self.confirmed = False
-        """Whether the venue has accepted the order, or filled some of it; a cancel on its way is no sign of that."""
+        """Whether the venue has accepted the order, or filled some of it; that it is being canceled is no sign."""
         self.latest: OrderUpdate | None = None
         """What execution last told of the order."""
         self.asked: list[Change] = []
@@ -129,7 +129,7 @@ class Reservation:
 
     @property
     def is_on_its_way(self) -> bool:
-        """Whether other legs of its group may fill before the venue has it, as it is: these take nothing from it."""
+        """Whether other legs may fill before the venue has it, as it is: what these do is not taken from it."""
         if self.group is None:
             return False
         over = self.latest is not None and self.latest.status.is_terminal
@@ -173,7 +173,7 @@ class Reservation:
         """Take over what execution tells."""
         told = self.latest
         lost = ZERO if told is None else sub(told.quantity, update.quantity)
-        # From CANCELING an order becomes OPEN when the cancel is refused, which may have got there before the order.
+        # From CANCELING it becomes OPEN when the cancel is refused, which may have got there before the order.
         accepted = update.status is OrderStatus.OPEN and (told is None or told.status not in _AT_THE_VENUE)
         self.confirmed = self.confirmed or accepted or bool(update.filled)
         self.latest = update
