@@ -59,11 +59,8 @@ class _Part(NamedTuple):
     outstanding: Decimal
     unbooked: Decimal
     shares: Group | None
-    reduce_only: bool
-
-    @property
-    def is_on_its_way(self) -> bool:
-        return self.shares is not None
+    reduce_only: bool = False
+    is_on_its_way: bool = False
 
 
 class _Quantities(Protocol):
@@ -193,17 +190,19 @@ class ExposureBook(ReservationBook):
     ) -> bool:
         """Whether an order could only shrink the account's position, whichever subset of orders fills.
 
-        With it, all that the working orders of its side could take away must not exceed what is held.
+        With it, all that the working orders of its side could take away must not exceed what is held. For one
+        that is `reduce_only` itself a group counts as its largest leg from the first moment: a race at the venue,
+        which lets it cross no zero, must not keep protection away.
         """
         held = self._portfolio.get_position(symbol).quantity
         if not held or (held > 0) == (side is Side.BUY):
             return False
         if symbol not in self._by_symbol:
             return quantity <= magnitude(held)
-        orders: list[_Quantities] = [*self._of(symbol, side), _Part(quantity, unbooked, shares, reduce_only)]
+        orders: list[_Quantities] = [*self._of(symbol, side), _Part(quantity, unbooked, shares)]
         if _worst_case(orders) > magnitude(held):
             return False
-        return not _races(orders) or _raced(orders, magnitude(held)) <= magnitude(held)
+        return reduce_only or not _races(orders) or _raced(orders, magnitude(held)) <= magnitude(held)
 
     # --- money -----------------------------------------------------------------------------------------------
 

@@ -14,8 +14,8 @@ not taken from it, and what they filled while it was being changed may or may no
 For the same reason a leg that is on its way to the venue, or whose quantity is being changed, shares with none:
 these may fill before it gets there, and it would still be there in full. It is on its way until the venue has
 accepted it: one that is being canceled need not have got there. Only reduce-only legs share from the first
-moment where the question is whether they only reduce: what they exceed the position by then, the venue itself
-does not fill. Where it is how far a position could get, they count in full, up to what there is to reduce.
+moment where a reduce-only order is judged: what they exceed the position by then, the venue itself does not fill.
+Wherever else it is asked how far a position could get, they count in full, up to what there is to reduce.
 
 The venue's news of what it took from a leg may look like the answer to a change that is still on its way. Where
 a fill explains what seems to be an answer, the leg counts in full, and by itself, for the rest of its life.
