@@ -5,7 +5,7 @@ from decimal import Decimal
 from itertools import permutations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.risk.desk import BUY, SELL, Desk, code
@@ -155,6 +155,15 @@ def test_a_sell_beside_legs_on_their_way_may_do_more_than_reduce() -> None:
     for intent in ("stop", "target"):
         desk.update(intent)
     assert (code(early), desk.order(SELL, 4)) == ("SHORT_NOT_ALLOWED", "")
+
+
+def test_a_race_at_the_venue_keeps_no_protection_away() -> None:
+    """Orders that only reduce are judged by the largest leg from the first moment, beside a sell that works, too."""
+    desk = Desk(NoShort(), ReduceOnly())
+    desk.hold(10)
+    assert desk.order(SELL, 4, limit=110) == ""
+    for prices in ({"stop": 90}, {"limit": 110}):
+        assert desk.order(SELL, 6, oco="x", reduce_only=True, **prices) == ""
 
 
 def test_one_strategy_s_legs_on_their_way_may_reduce_what_others_hold() -> None:
@@ -367,6 +376,8 @@ SEEDS = st.integers(0, 2**32)
 
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(SEEDS)
+@example(600_000)  # legs that were canceled on their way fill one after the other
+@example(600_132)  # reduce-only ones do
 def test_the_book_contains_the_true_position_when_orders_share(seed: int) -> None:
     """Fills, changes, cancels and what the venue takes from other legs, in any interleaving."""
     limits = (InstrumentFilters(), ReduceOnly(), MaxPositionQuantity(LIMIT))
