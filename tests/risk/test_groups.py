@@ -158,7 +158,7 @@ def test_a_sell_beside_legs_on_their_way_may_do_more_than_reduce() -> None:
 
 
 def test_a_race_at_the_venue_keeps_no_protection_away() -> None:
-    """Orders that only reduce are judged by the largest leg from the first moment, beside a sell that works, too."""
+    """Orders that only reduce are judged by the largest leg at once, beside a sell that works too."""
     desk = Desk(NoShort(), ReduceOnly())
     desk.hold(10)
     assert desk.order(SELL, 4, limit=110) == ""
