@@ -120,8 +120,9 @@ class Gate:
         As long as a reduce-only order works, nobody else may sell (or buy back) what it is there to reduce. An
         order that is not to bind others so is not reduce-only where others hold, or work in, the symbol.
         """
-        reduces = self.book.reduces(instrument.symbol, details.side, details.quantity)
         firm = binds_others or self._alone(strategy_id, instrument.symbol)
+        only = details.is_exit and firm
+        reduces = self.book.reduces(instrument.symbol, details.side, details.quantity, reduce_only=only)
         return Proposal(
             ts=self.now,
             strategy_id=strategy_id,
@@ -133,7 +134,7 @@ class Gate:
             reference=self.book.price(instrument.symbol),
             decided_at=decided_at,
             limit_price=details.limit_price,
-            reduce_only=details.is_exit and reduces and firm,
+            reduce_only=only and reduces,
             reduces=reduces,
         )
 
@@ -142,6 +143,8 @@ class Gate:
         book, symbol, terms = self.book, request.symbol, request.terms
         instrument = book.instrument(symbol)
         group = book.group(request.strategy_id, instrument, request.order_type, terms) if terms.oco else None
+        only = request.reduce_only
+        shares = group if only else None
         return Proposal(
             ts=self.now,
             strategy_id=request.strategy_id,
@@ -153,8 +156,8 @@ class Gate:
             reference=book.price(symbol),
             limit_price=request.limit_price,
             stop_price=request.stop_price,
-            reduce_only=request.reduce_only,
-            reduces=book.reduces(symbol, request.side, request.quantity, group if request.reduce_only else None),
+            reduce_only=only,
+            reduces=book.reduces(symbol, request.side, request.quantity, shares, reduce_only=only),
             terms=terms,
             group=group,
         )

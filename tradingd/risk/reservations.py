@@ -12,8 +12,13 @@ The legs of a group that the venue itself keeps (one cancels the other) share: w
 others. A leg counts less by what others filled since the venue confirmed it as it is; what they filled before is
 not taken from it, and what they filled while it was being changed may or may not be, so it is not believed to be.
 For the same reason a leg that is on its way to the venue, or whose quantity is being changed, shares with none:
-these may fill before it gets there, and it would still be there in full. Only reduce-only legs share from the
-first moment: what they exceed the position by then, the venue itself does not fill.
+these may fill before it gets there, and it would still be there in full. It is on its way until the venue has
+accepted it: one that is being canceled need not have got there. Only reduce-only legs share from the first
+moment where a reduce-only order is judged: what they exceed the position by then, the venue itself does not fill.
+Wherever else it is asked how far a position could get, they count in full, up to what there is to reduce.
+
+The venue's news of what it took from a leg may look like the answer to a change that is still on its way. Where
+a fill explains what seems to be an answer, the leg counts in full, and by itself, for the rest of its life.
 """
 
 from collections import OrderedDict
@@ -191,8 +196,8 @@ class ReservationBook:
         if more <= 0:
             return
         for other in self._by_symbol[leg.symbol].values():
-            if other.group == leg.group and other is not leg and other.shrinks_by_itself:
-                other.taken = add(other.taken, more)
+            if other.group == leg.group and other is not leg:
+                other.take(more)
 
     def _recalled(self, update: OrderUpdate) -> Reservation | None:
         """Count an order that holds no reservation and yet may move a position; None when it cannot.

@@ -92,6 +92,11 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
         return self.group if self.reduce_only or self.keeps_quantity else None
 
     @property
+    def is_on_its_way(self) -> bool:
+        """Whether other legs of its group may fill before the venue has it, as it is."""
+        return self.group is not None and not self.keeps_quantity
+
+    @property
     def ordered(self) -> Decimal:
         """The quantity that the venue would see."""
         return self.quantity if self.total is None else self.total
