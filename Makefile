@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench docs lock clean
+.PHONY: help run test lint format bench bench-quick compile docs lock clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -31,8 +31,14 @@ format: $(VENV)/.dev  ## let ruff put the code in order
 docs: $(VENV)/.dev  ## write the generated pages of docs/ anew
 	$(BIN)/python docs/generate.py
 
-bench: $(VENV)/.dev  ## run the benchmarks
+bench: $(VENV)/.dev  ## run all benchmarks, which takes many minutes (ARGS="--only engine,live --json FILE ...")
 	$(BIN)/python benchmarks/run.py $(ARGS)
+
+bench-quick: $(VENV)/.dev  ## the same with fewer bars and rounds: to see that it works, not to quote
+	$(BIN)/python benchmarks/run.py --bars 20000 --repeats 2 $(ARGS)
+
+compile: $(VENV)/.dev  ## an experiment: a compiled copy of the engine in build/compiled, for the benchmarks
+	$(BIN)/python benchmarks/compile.py build/compiled
 
 lock: $(VENV)/.dev  ## make the lock files anew from pyproject.toml (on Python 3.11)
 	$(BIN)/uv pip compile -q --python-version 3.11 --only-binary :all: --generate-hashes --no-header --no-annotate --upgrade \
@@ -41,7 +47,7 @@ lock: $(VENV)/.dev  ## make the lock files anew from pyproject.toml (on Python 3
 	  -c requirements/run.lock pyproject.toml --extra data --extra demo --group build --group dev -o requirements/dev.lock
 
 clean:  ## remove the virtual environment and caches
-	rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf build .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("tradingd needs Python 3.11 or newer, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'

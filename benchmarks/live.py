@@ -13,6 +13,7 @@ The bare pipeline is five asyncio tasks joined by five queues that do nothing bu
 
 import argparse
 import asyncio
+import json
 import random
 import resource
 import statistics
@@ -220,44 +221,60 @@ async def fan_out(folder: Path, seconds: float) -> list[float]:
     return late
 
 
-def told(name: str, values: list[float], unit: str = "us") -> str:
-    """A line with the usual quantiles."""
+Figures = dict[str, dict[str, float]]
+
+
+def quantiles(values: list[float]) -> dict[str, float]:
+    """The usual ones."""
     cuts = statistics.quantiles(values, n=1_000)
-    return f"  {name:34} p50 {cuts[499]:8.1f} {unit}   p99 {cuts[989]:8.1f} {unit}   p99.9 {cuts[998]:8.1f} {unit}"
+    return {"p50": cuts[499], "p99": cuts[989], "p99.9": cuts[998]}
 
 
-async def main(count: int) -> None:
-    """Measure and print."""
+async def measure(count: int) -> Figures:
+    """All of it, over `count` ticks; the names end with the unit."""
+    figures: Figures = {}
     with TemporaryDirectory() as name:
         folder = Path(name)
         made = ticks(["X"], count)
         warm, rest = made[: count // 10], made[count // 10 :]
         async with Pipeline() as bare:
             await closed_loop(bare.publish, bare.reached, warm)
-            print(told("bare pipeline, closed loop", await closed_loop(bare.publish, bare.reached, rest)))
+            latencies = await closed_loop(bare.publish, bare.reached, rest)
+        figures["bare pipeline, closed loop, us"] = quantiles(latencies)
         async with Run(folder, ["X"], every=2) as run:
             await closed_loop(run.manager.publish, run.reached, warm, 2)
             latencies = await closed_loop(run.manager.publish, run.reached, rest, 2)
-            print(told("tick to order, closed loop", latencies))
+        figures["tick to order, closed loop, us"] = quantiles(latencies)
         paced = ticks(["X"], min(count, 5_000))
         async with Pipeline() as bare:
-            print(told("bare pipeline, 1,000 ticks/s", await open_loop(bare.publish, bare.reached, paced, 1_000)))
+            latencies = await open_loop(bare.publish, bare.reached, paced, 1_000)
+        figures["bare pipeline, 1,000 ticks/s, us"] = quantiles(latencies)
         async with Run(folder, ["X"], every=2) as run:
             latencies = await open_loop(run.manager.publish, run.reached, paced, 1_000, 2)
-            print(told("tick to order, 1,000 ticks/s", latencies))
+        figures["tick to order, 1,000 ticks/s, us"] = quantiles(latencies)
         many = ticks(["X"], count * 10)
         for every, label in ((0, "no orders"), (100, "an order at 1 in 100")):
-            print(f"  throughput, {label:22} {await throughput(folder, many, every):12,.0f} ticks/s")
-        print(told("loop lag, 50 x 50 at 2,000 ticks/s", await fan_out(folder, 3.0), "ms"))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"  peak RSS {peak:.0f} MiB")
+            figures[f"throughput, {label}"] = {"ticks/s": await throughput(folder, many, every)}
+        figures["loop lag, 50 x 50 at 2,000 ticks/s, ms"] = quantiles(await fan_out(folder, 3.0))
+    figures["peak RSS"] = {"MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+    return figures
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Measure, print, and write down what `--json` asks for."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--ticks", type=int, default=20_000)
+    parser.add_argument("--json", type=Path, metavar="FILE")
     wanted: Any = parser.parse_args()
     import uvloop
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(main(wanted.ticks))
+        figures = runner.run(measure(wanted.ticks))
+    for name, values in figures.items():
+        print(f"  {name:40}" + "".join(f" {each} {value:10,.1f}" for each, value in values.items()))
+    if wanted.json is not None:
+        wanted.json.write_text(json.dumps(figures), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

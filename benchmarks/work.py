@@ -14,6 +14,7 @@ from pathlib import Path
 SEED = 7
 MINUTE_MS = 60_000
 FIRST_MS = 1_600_000_000_000
+CASH = 100_000_000.0
 
 CONFIG = """
 [run]
@@ -41,16 +42,27 @@ max_drawdown_percent = 50
 """
 
 
-def write_config(path: Path, symbols: list[str]) -> Path:
-    """The configuration of a run over `symbols`, each with a file `<symbol>.parquet` beside it."""
+def crossover(symbol: str, name: str) -> str:
+    """The strategy that is measured."""
+    params = f'{{ symbol = "{symbol}", fast_ma = 10, slow_ma = 30 }}'
+    return f'[[strategies]]\nname = "ma_crossover"\nid = "{name}"\nparams = {params}'
+
+
+def trader(symbol: str, every: int) -> str:
+    """A strategy that trades at every so many bars, never for 0."""
+    return f'[[strategies]]\nname = "benchmarks.every:Every"\nparams = {{ symbol = "{symbol}", every = {every} }}'
+
+
+def write_config(path: Path, symbols: list[str], strategies: list[str] | None = None) -> Path:
+    """The configuration of a run over `symbols`, each with a file `<symbol>.parquet` beside it.
+
+    `strategies` are `[[strategies]]` tables; a crossover of each symbol unless given.
+    """
+    if strategies is None:
+        strategies = [crossover(symbol, f"s{i}") for i, symbol in enumerate(symbols)]
     files = "\n".join(f'[[data.files]]\nsymbol = "{s}"\npath = "{s}.parquet"\ninterval = "1m"' for s in symbols)
     instruments = "\n".join(f'[[instruments]]\nsymbol = "{s}"\ntick = "0.01"\nlot = 1' for s in symbols)
-    strategies = "\n".join(
-        f'[[strategies]]\nname = "ma_crossover"\nid = "s{i}"\n'
-        f'params = {{ symbol = "{s}", fast_ma = 10, slow_ma = 30 }}'
-        for i, s in enumerate(symbols)
-    )
-    path.write_text(CONFIG.format(files=files, instruments=instruments, strategies=strategies))
+    path.write_text(CONFIG.format(files=files, instruments=instruments, strategies="\n".join(strategies)))
     return path
 
 
@@ -219,14 +231,21 @@ def rows(path: Path) -> Iterator[tuple[float, ...]]:
         yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
 
-def class_loop(path: Path, average: type[SummedAverage | RunningAverage] = SummedAverage) -> int:
-    """The reference over a file; returns its fills."""
-    portfolio = Portfolio(100_000_000.0)
+def run_loop(path: Path, average: type[SummedAverage | RunningAverage] = SummedAverage) -> tuple[int, Portfolio]:
+    """The reference over a file; returns its bars and what it has come to."""
+    portfolio = Portfolio(CASH)
     broker = Broker(portfolio, 0.001)
     strategy = Strategy(broker, portfolio, average)
+    bars = 0
     for row in rows(path):
         bar = Bar(*row)  # type: ignore[arg-type]
         broker.on_bar(bar)
         portfolio.on_bar(bar)
         strategy.on_bar(bar)
-    return portfolio.fills
+        bars += 1
+    return bars, portfolio
+
+
+def class_loop(path: Path, average: type[SummedAverage | RunningAverage] = SummedAverage) -> int:
+    """The reference over a file; returns its fills."""
+    return run_loop(path, average)[1].fills

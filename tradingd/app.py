@@ -20,6 +20,7 @@ from tradingd.config import (
     SizerSettings,
     load_settings,
 )
+from tradingd.data.actions import ActionFiles
 from tradingd.data.catalog import Catalog
 from tradingd.data.handler import DataHandler, LoadReport
 from tradingd.data.instruments import InstrumentRegistry
@@ -47,7 +48,7 @@ from tradingd.strategy.base import Strategy
 from tradingd.strategy.context import StrategyContext
 from tradingd.strategy.factory import StrategyFactory
 from tradingd.strategy.indicators import ATR
-from tradingd.wiring.execution import make_algorithms, make_engine
+from tradingd.wiring.execution import make_algorithms, make_engine, memory_of
 from tradingd.wiring.simulation import simulated_broker
 
 __all__ = ["bootstrap", "build", "load_market_data", "make_strategies", "register_all"]
@@ -93,7 +94,9 @@ def build(settings: Settings) -> Container:
     instruments = _instruments(settings, catalog, files)
     add("catalog", catalog)
     add("instruments", instruments)
-    add("data_handler", DataHandler(_finder(settings, catalog, files), publish=emit, prices=settings.data.prices))
+    find = _finder(settings, catalog, files)
+    actions = ActionFiles([each.path for each in settings.data.actions], settings.base_dir, instruments)
+    add("data_handler", DataHandler(find, publish=emit, prices=settings.data.prices, actions=actions))
 
     books = settings.portfolio
     portfolio = PortfolioManager(
@@ -126,6 +129,7 @@ def build(settings: Settings) -> Container:
         prices=prices,
         instruments=instruments,
         reroute=manager.reroute,
+        **memory_of(settings.broker),
     )
     add("execution_engine", execution)
     add("portfolio_manager", portfolio)
@@ -256,6 +260,7 @@ def _file_series(each: DataFileSettings, base_dir: Path) -> SeriesSpec:
         kind=kind,
         interval_ns=parse_interval(each.interval) if each.interval and kind is SeriesKind.BARS else 0,
         calendar=each.calendar,
+        depth=each.depth,
     )
 
 

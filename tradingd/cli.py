@@ -203,7 +203,7 @@ def data_import(
     symbol: Annotated[str, typer.Option(help="For example AAPL or BTC/USD.")],
     interval: Annotated[str | None, typer.Option(help="Of bars: 1m, 1h, 1d.")] = None,
     dataset: Annotated[str, typer.Option(help="The folder within the catalog.")] = "imported",
-    kind: Annotated[str, typer.Option(help="bars, trades or quotes.")] = "bars",
+    kind: Annotated[str, typer.Option(help="bars, trades, quotes or books.")] = "bars",
     calendar: Annotated[str, typer.Option(help="24/7 or weekdays: when no gap is a gap.")] = "24/7",
     instrument: Annotated[
         list[str] | None,

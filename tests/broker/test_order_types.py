@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.broker.market import BUY, SELL, Market
+from tradingd.broker.account import AccountType
 from tradingd.domain.enums import Liquidity, OrderType, Side, TimeInForce
 from tradingd.domain.events import Bar, ReportKind
 from tradingd.domain.terms import OrderTerms, Trail
@@ -308,3 +309,18 @@ def test_trailing_stop_only_tightens(events: list[Bar], side: Side, offset: int)
             levels.append(working.level)
     wanted = sorted(levels, reverse=side is BUY)
     assert levels == wanted
+
+
+@pytest.mark.parametrize(("held", "side"), [(-10, BUY), (10, SELL)])
+def test_trailing_stop_while_there_is_no_price(held: int, side: Side) -> None:
+    """A trailing stop that came while there was no price begins at the first one, and is not triggered by it."""
+    market = Market(account_type=AccountType.MARGIN, leverage=Decimal(2))
+    market.holding(held)
+    market.see(make_quote(0.0, 0.0, minute=3))
+    terms = OrderTerms(trail=Trail(Decimal(5)))
+    order = market.order(side, 10, order_type=OrderType.TRAILING_STOP, reduce_only=True, terms=terms)
+    market.see(make_quote(100.0, 100.1, minute=4))
+    assert market.kinds(order) == ["ACCEPTED"]
+    beyond = make_quote(105.0, 105.2, minute=5) if side is BUY else make_quote(94.0, 95.0, minute=5)
+    market.see(beyond)
+    assert market.kinds(order) == ["ACCEPTED", "TRADE"]

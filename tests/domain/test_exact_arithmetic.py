@@ -20,6 +20,8 @@ ALLOWED = {
     ("risk/limits/orders.py", "self.max_age_ns / _NS"),
     # An order's price, to be compared with market data's floats; no money moves by it.
     ("execution/triggers.py", "float(price)"),
+    # A signal's price is market data, that of an order at market decides no amount.
+    ("risk/protection.py", "float(price)"),
     # Counts orders.
     ("execution/engine.py", "sum((self.cancel_order(order.order_id, reason) for order in open_orders))"),
 }

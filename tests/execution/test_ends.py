@@ -9,6 +9,7 @@ from tests.execution.floor import BARE, Floor, lacking
 from tradingd.domain.enums import OrderStatus, OrderType, TimeInForce
 from tradingd.domain.events import Bar, CancelOrder, OrderUpdate
 from tradingd.domain.terms import OrderTerms, Requote
+from tradingd.domain.venue import EVERYTHING
 from tradingd.testing import at, make_bar
 
 SHORT = lacking("day", "gtd")
@@ -151,9 +152,10 @@ def test_default_timeout() -> None:
     assert [floor.order(f"s:{number}").is_open for number in (1, 2, 3, 4)] == [False, True, True, True]
 
 
-def test_timeout_of_a_held_order_begins_with_its_trigger() -> None:
-    """A stop-limit order that is held here has its time from when it was sent."""
-    floor = Floor(BARE)
+@pytest.mark.parametrize("able", [EVERYTHING, BARE])
+def test_timeout_of_a_conditional_order_begins_with_its_trigger(able: object) -> None:
+    """A stop-limit order has its time from its trigger, also where the venue has such orders."""
+    floor = Floor(able)  # type: ignore[arg-type]
     terms = OrderTerms(requote=TIMEOUT)
     floor.place(order_type=OrderType.STOP_LIMIT, stop_price="101", limit_price="102", terms=terms)
     floor.trade_at(101, 2)
@@ -177,3 +179,17 @@ def test_bars_do_not_move_it() -> None:
     floor.market(make_bar(100, minute=0), make_bar(100, minute=1))
     floor.wait_until(5.5)
     assert floor.log.last(CancelOrder).ts == at(5)
+
+
+def test_end_that_comes_while_a_cancel_is_under_way() -> None:
+    """When the venue refuses the cancel of an order whose time is over by now, it is asked once more, for that."""
+    floor = Floor(SHORT)
+    order_id = gtd(floor, minute=1)
+    floor.venue.answers = False
+    floor.cancel()
+    floor.wait_until(2)
+    floor.report(order_id, K.CANCEL_REJECTED)
+    floor.wait_until(3)
+    floor.report(order_id, K.CANCELED)
+    assert floor.canceled() == [order_id, order_id]
+    assert floor.told()[-1] is S.EXPIRED

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.execution.desk import S
+from tests.execution.desk import K, S
 from tests.execution.floor import BARE, SELL, Floor, lacking
 from tradingd.domain.enums import OrderType, Side, TimeInForce
 from tradingd.domain.events import ModifyOrder, OrderUpdate, SubmitOrder
@@ -263,3 +263,22 @@ def test_times_of_updates() -> None:
     floor.place(order_type=STOP, stop_price="101")
     floor.trade_at(101, 3)
     assert {update.ts for update in floor.log.of(OrderUpdate)[1:]} == {at(3)}
+
+
+def test_trade_of_an_order_that_was_not_sent() -> None:
+    """A trade that the venue tells of a held order is money, and booked, but it is not that order's."""
+    floor = Floor(BARE)
+    held = floor.place(order_type=OrderType.STOP, side=SELL, stop_price="90")
+    floor.fill(held, 4, "90")
+    assert floor.fills == [("", 4)]
+    assert floor.reason().startswith("CONTRADICTION: a trade of it")
+    assert (floor.order().status, floor.order().filled) == (S.PREPARED, 0)
+
+
+def test_change_of_an_order_that_was_not_sent() -> None:
+    """A change that the venue tells of a held order changes nothing, and is told."""
+    floor = Floor(BARE)
+    held = floor.place(order_type=OrderType.STOP, side=SELL, stop_price="90")
+    floor.report(held, K.MODIFIED, quantity=Decimal(5))
+    assert floor.reason().startswith("CONTRADICTION: changed")
+    assert (floor.order().status, floor.order().quantity) == (S.PREPARED, 10)

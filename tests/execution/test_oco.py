@@ -6,8 +6,8 @@ from typing import Any
 from tests.execution.desk import K, S
 from tests.execution.floor import BARE, SELL, Floor, lacking
 from tradingd.domain.enums import OrderType
-from tradingd.domain.events import CancelOrder, ModifyOrder, OrderUpdate, SubmitOrder
-from tradingd.domain.terms import PLAIN, OrderTerms
+from tradingd.domain.events import AlgoOrder, CancelOrder, ModifyOrder, OrderUpdate, SubmitOrder
+from tradingd.domain.terms import PLAIN, AlgoSpec, OrderTerms
 
 LEG = OrderTerms(oco="exit")
 
@@ -202,3 +202,91 @@ def test_mixed_group() -> None:
     sent: list[Any] = floor.log.of(SubmitOrder) + floor.log.of(CancelOrder)
     assert [each.order_id for each in sent] == [target, stop, target]
     assert floor.sizes == [10, 6]
+
+
+def test_leg_made_greater_after_another_has_filled() -> None:
+    """A leg whose quantity its strategy has set anew loses only what others fill after that."""
+    for able in (lacking("oco"), lacking("oco", "stop"), lacking("oco", "modify"), BARE):
+        floor = Floor(able)
+        pair(floor)
+        target = floor.sent[0].order_id
+        floor.fill(target, 4, "110")
+        floor.change("s:stop", quantity="10")
+        floor.fill(target, 1, "110")
+        assert floor.order("s:stop").quantity == Decimal(9)
+
+
+def test_refused_raise_leaves_a_leg_in_step() -> None:
+    """A leg that the venue would not make greater goes on shrinking from what it is."""
+    floor = Floor(lacking("oco"))
+    target, stop = pair(floor)
+    floor.fill(target, 4, "110")
+    floor.venue.answers = False
+    floor.change("s:stop", quantity="10")
+    floor.report(stop, K.MODIFY_REJECTED, reason="no")
+    floor.fill(target, 1, "110")
+    assert (floor.log.last(ModifyOrder).quantity, floor.canceled()) == (Decimal(5), [])
+
+
+def test_leg_shrinks_while_it_is_being_replaced() -> None:
+    """At a venue without changes, what fills while a leg is being replaced makes its successor smaller."""
+    floor = Floor(lacking("oco", "modify"))
+    pair(floor)
+    target, stop = (order.order_id for order in floor.sent)
+    floor.venue.answers = False
+    floor.fill(target, 4, "110")
+    floor.fill(target, 1, "110")
+    floor.report(stop, K.CANCELED)
+    assert (floor.sizes, floor.order("s:stop").is_open) == ([10, 10, 5], True)
+
+
+def test_leg_that_cannot_be_replaced_is_canceled() -> None:
+    """A leg that is too large, and that the venue refused to cancel for a smaller one, is canceled as a whole."""
+    floor = Floor(lacking("oco", "modify"))
+    pair(floor)
+    target, stop = (order.order_id for order in floor.sent)
+    floor.venue.answers = False
+    floor.fill(target, 4, "110")
+    floor.report(stop, K.CANCEL_REJECTED)
+    assert (floor.canceled(), floor.order("s:stop").status) == ([stop, stop], S.CANCELING)
+
+
+def test_touched_leg_that_an_algorithm_works_is_handed_over_once() -> None:
+    """What becomes of another leg does not hand a touched leg to its algorithm again."""
+    floor = Floor(BARE)
+    pair(floor)
+    floor.place(
+        "s:twap",
+        order_type=OrderType.STOP,
+        side=SELL,
+        stop_price="95",
+        terms=OrderTerms(oco="exit", algo=AlgoSpec.of("twap", duration_s=60, slices=2)),
+    )
+    floor.quote(94, 94.5, 1)
+    floor.cancel("s:stop")
+    assert [order.intent_id for order in floor.log.of(AlgoOrder)] == ["s:twap"]
+
+
+def test_touched_leg_goes_once_when_the_other_is_over_at_once() -> None:
+    """A leg between two slices of its algorithm ends at once, and the touched one is sent, once."""
+    floor = Floor(BARE)
+    floor.place(
+        "s:twap", side=SELL, terms=OrderTerms(oco="exit", algo=AlgoSpec.of("twap", duration_s=600, slices=2))
+    )
+    floor.place("s:stop", order_type=OrderType.STOP, side=SELL, stop_price="90", terms=LEG)
+    floor.fill(floor.latest, 5, "100")
+    floor.quote(89, 89.5, 1)
+    assert (floor.sizes, floor.order("s:twap").status) == ([5, 5], S.CANCELED)
+    assert floor.order("s:stop").status is S.OPEN
+
+
+def test_group_that_lives_long_keeps_no_old_legs() -> None:
+    """A group of which one leg stays for good remembers none of those that came and went beside it."""
+    floor = Floor(lacking("oco"), closed_kept=3)
+    pair(floor)
+    for number in range(10):
+        floor.limit("120", f"s:{number}", side=SELL, terms=LEG)
+        floor.cancel(f"s:{number}")
+    group = next(work.group for work in floor.engine._register.works.values())
+    assert group is not None
+    assert [leg.order.intent_id for leg in group.legs] == ["s:target", "s:stop"]

@@ -328,3 +328,31 @@ def test_updates_of_a_replaced_order() -> None:
     floor.change(limit_price="101")
     own = [update.status for update in floor.log.of(OrderUpdate) if update.intent_id == "s:1"]
     assert set(own) == {S.SENDING, S.OPEN}
+
+
+def test_made_smaller_than_what_has_filled_meanwhile() -> None:
+    """A change to less than what fills before the cancel arrives ends the order at what has filled."""
+    floor = Floor(lacking("modify"))
+    floor.limit("100")
+    floor.venue.answers = False
+    floor.change(quantity="2")
+    floor.fill(floor.latest, 3)
+    floor.report(floor.latest, K.CANCELED, filled=D(3))
+    order = floor.order()
+    assert (order.status, order.quantity, order.filled) == (S.FILLED, 3, 3)
+
+
+def test_earlier_child_that_lives_after_all() -> None:
+    """An order whose earlier child, thought to be refused, turns up again is over when that one is."""
+    floor = Floor(lacking("modify"))
+    floor.limit("100")
+    first = floor.latest
+    floor.venue.answers = False
+    floor.change(limit_price="101")
+    floor.report(first, K.REJECTED)
+    second = floor.latest
+    floor.report(first, K.ACCEPTED)
+    floor.report(second, K.REJECTED)
+    assert floor.order().is_open
+    floor.report(first, K.CANCELED)
+    assert not floor.order().is_open

@@ -5,7 +5,7 @@ from decimal import Decimal
 from itertools import permutations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.risk.desk import BUY, SELL, Desk, code
@@ -77,6 +77,103 @@ def test_a_fill_before_the_venue_had_the_other_leg_is_not_taken_from_it() -> Non
     desk.booked("target", 4, 110)
     desk.update("stop")
     assert (desk.outstanding("stop"), desk.risk.book.bounds("AAPL")[0]) == (10, -4)
+
+
+@pytest.mark.parametrize("answer", [None, OPEN])
+def test_a_leg_that_was_canceled_on_its_way_is_not_believed_to_be_there(answer: OrderStatus | None) -> None:
+    """The other fills before the venue has it and takes nothing from it; a refused cancel proves nothing."""
+    desk = Desk()
+    for intent in ("first", "second"):
+        desk.order(SELL, 10, intent, limit=110, oco="x")
+        desk.update(intent, OrderStatus.SENDING)
+        desk.update(intent, OrderStatus.CANCELING)
+    if answer is not None:
+        desk.update("second", answer)
+    shared = desk.risk.book.bounds("AAPL")[0]
+    desk.update("first", FILLED, 10)
+    assert (shared, desk.risk.book.bounds("AAPL")[0], desk.outstanding("second")) == (-20, -20, 10)
+
+
+def test_a_leg_that_the_venue_accepted_shares_while_it_is_being_canceled() -> None:
+    """It is there until the cancel gets there."""
+    desk = entries()
+    desk.update("stop", OrderStatus.CANCELING)
+    desk.update("limit", filled=4)
+    assert (desk.outstanding("stop"), desk.risk.book.bounds("AAPL")) == (6, (0, 10))
+
+
+@pytest.mark.parametrize("told", ["before", "after"])
+def test_the_news_of_what_a_leg_lost_is_no_answer_to_a_change_to_the_same_quantity(told: str) -> None:
+    """The change may reach the venue later and give back what yet another fill took."""
+    desk = entries()
+    if told == "before":
+        desk.update("stop", filled=1)
+    desk.modify("limit", 9)
+    if told == "after":
+        desk.update("stop", filled=1)
+    desk.update("limit", quantity=Decimal(9), reason="MODIFIED")
+    desk.update("stop", filled=5)
+    assert desk.outstanding("limit") >= 9
+    assert desk.risk.book.bounds("AAPL")[1] >= 10 + 9
+
+
+@pytest.mark.parametrize("filled", [0, 4])
+def test_a_leg_shares_again_once_its_change_is_granted(filled: int) -> None:
+    """A quantity that no fill of another explains can only be the answer."""
+    desk = entries()
+    desk.modify("limit", 9)
+    desk.update("stop", filled=filled)
+    desk.update("limit", quantity=Decimal(9), reason="MODIFIED")
+    desk.update("stop", filled=filled + 1)
+    assert desk.outstanding("limit") == 8
+
+
+def test_legs_that_only_reduce_may_fill_one_after_the_other_while_they_are_on_their_way() -> None:
+    """What the first fills is not taken from the second yet: the venue stops at nothing held, not at one leg."""
+    desk = Desk(MaxPositionQuantity(10), ReduceOnly())
+    desk.hold(10)
+    for intent, prices in {"stop": {"stop": 90}, "target": {"limit": 110}}.items():
+        assert desk.order(SELL, 6, intent, oco="x", reduce_only=True, **prices) == ""
+    on_the_way = desk.risk.book.bounds("AAPL")
+    denied = desk.order(SELL, 11, limit=110)
+    for intent in ("stop", "target"):
+        desk.update(intent)
+    assert (on_the_way, code(denied), desk.risk.book.bounds("AAPL")) == (
+        (0, 10),
+        "MAX_POSITION_QUANTITY",
+        (4, 10),
+    )
+
+
+def test_a_sell_beside_legs_on_their_way_may_do_more_than_reduce() -> None:
+    """Both legs and the sell could fill: only once the venue has the legs is the rest free."""
+    desk = Desk(NoShort(), ReduceOnly())
+    desk.hold(10)
+    for intent, prices in {"stop": {"stop": 90}, "target": {"limit": 110}}.items():
+        desk.order(SELL, 6, intent, oco="x", reduce_only=True, **prices)
+    early = desk.order(SELL, 4)
+    for intent in ("stop", "target"):
+        desk.update(intent)
+    assert (code(early), desk.order(SELL, 4)) == ("SHORT_NOT_ALLOWED", "")
+
+
+def test_a_race_at_the_venue_keeps_no_protection_away() -> None:
+    """Orders that only reduce are judged by the largest leg at once, beside a sell that works too."""
+    desk = Desk(NoShort(), ReduceOnly())
+    desk.hold(10)
+    assert desk.order(SELL, 4, limit=110) == ""
+    for prices in ({"stop": 90}, {"limit": 110}):
+        assert desk.order(SELL, 6, oco="x", reduce_only=True, **prices) == ""
+
+
+def test_one_strategy_s_legs_on_their_way_may_reduce_what_others_hold() -> None:
+    """The venue looks at the account: a strategy of which both legs fill ends below zero of its own."""
+    desk = Desk()
+    desk.hold(6)
+    desk.hold(4, strategy="t")
+    for prices in ({"stop": 90}, {"limit": 110}):
+        desk.order(SELL, 6, oco="x", reduce_only=True, **prices)
+    assert (desk.risk.book.bounds("AAPL", "s"), desk.risk.book.bounds("AAPL")) == ((-4, 6), (0, 10))
 
 
 def test_a_fill_while_a_leg_is_being_changed_may_or_may_not_be_taken_from_it() -> None:
@@ -279,6 +376,8 @@ SEEDS = st.integers(0, 2**32)
 
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(SEEDS)
+@example(600_000)  # legs that were canceled on their way fill one after the other
+@example(600_132)  # reduce-only ones do
 def test_the_book_contains_the_true_position_when_orders_share(seed: int) -> None:
     """Fills, changes, cancels and what the venue takes from other legs, in any interleaving."""
     limits = (InstrumentFilters(), ReduceOnly(), MaxPositionQuantity(LIMIT))

@@ -126,3 +126,44 @@ def test_equity_that_cannot_be_told_denies_entries_and_stops_nothing() -> None:
     desk.portfolio.on_fill(make_fill(BUY, 10, 100, fees=[("BNB", "0.1")]))
     desk.market(50.0)
     assert (desk.halts, code(desk.order(BUY, 1)), desk.order(SELL, 10)) == ([], "UNPRICED", "")
+
+
+def test_a_halt_that_is_lifted_while_the_loss_stands_is_raised_again() -> None:
+    """The limits are asked anew at the next market event, although equity has not moved since."""
+    desk = invested(MaxDrawdown(5, HaltState.REDUCE_ONLY))
+    desk.market(90.0)
+    desk.risk.resume(HaltScope.ACCOUNT, "account", operator="ann", reason="looked at it")
+    assert not desk.risk.halts
+    desk.market(90.0, minute=1)
+    assert desk.risk.halts.in_force[0].state is HaltState.REDUCE_ONLY
+
+
+class Counting:
+    """A limit that counts how often it is asked to watch."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def check(self, order: object, context: object) -> None:
+        """Let everything pass."""
+
+    def watch(self, context: object) -> None:
+        """Count."""
+        self.asked += 1
+
+
+class CountingEquity(Counting):
+    """The same, but it says that it looks only at equity."""
+
+    watches_equity = True
+
+
+def test_a_limit_is_asked_at_each_event_unless_it_looks_only_at_equity() -> None:
+    """Such a one is asked when equity has moved, and on a new day; a user's own is asked every time."""
+    for limit, expected in ((Counting(), 3), (CountingEquity(), 2)):
+        desk = invested(limit)
+        before = limit.asked
+        desk.market(100.0, minute=1)
+        desk.market(101.0, minute=2)
+        desk.market(101.0, minute=TOMORROW)
+        assert limit.asked - before == expected

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.runtime.parts import Probe, drive, make_manager
-from tradingd.domain.enums import Direction, Side
-from tradingd.domain.events import EventType, Fill, StrategyFaulted, Timer
+from tradingd.domain.enums import ActionKind, Direction, Side
+from tradingd.domain.events import CorporateAction, EventType, Fill, StrategyFaulted, Timer
 from tradingd.domain.ports import Stage
 from tradingd.errors import ComponentError, UsageError
 from tradingd.runtime.async_manager import AsyncEventManager
@@ -34,6 +34,45 @@ def test_market_events_go_stage_by_stage(kind: Any) -> None:
         manager.register_component(stage.name, Probe(notes, stage.name, stage=stage), BAR)
     drive(manager, [make_bar()])
     assert [name for name, _ in notes] == ["BROKER", "PORTFOLIO", "EXECUTION", "RISK", "STRATEGY"]
+
+
+class Ahead(Probe):
+    """A component that has something to tell before an action is handled."""
+
+    def before_action(self, action: Any) -> None:
+        """Note it."""
+        self._notes.append((self._name, "ahead"))
+
+    def market_interest(self) -> set[str]:
+        """No market at all."""
+        return set()
+
+
+@BOTH
+def test_a_corporate_action_is_booked_before_anybody_answers_it(kind: Any) -> None:
+    """What is under way comes first, then the portfolio, then the broker; no lack of interest keeps it away."""
+    notes: list[Any] = []
+    manager = make_manager(kind)
+    for stage in reversed(Stage):
+        manager.register_component(
+            stage.name,
+            (Ahead if stage is Stage.BROKER else Probe)(notes, stage.name, stage=stage),
+            [EventType.CORPORATE_ACTION, EventType.BAR],
+        )
+    drive(manager, [CorporateAction(at(0), "AAPL", ActionKind.SPLIT, 2, 1)])
+    names = ["BROKER", "PORTFOLIO", "BROKER", "EXECUTION", "RISK", "STRATEGY"]
+    assert notes == list(zip(names, ["ahead", *["CORPORATE_ACTION"] * 5], strict=True))
+    assert manager.market_events == 1
+
+
+@BOTH
+def test_actions_come_from_a_feed_only(kind: Any) -> None:
+    """A component cannot emit a corporate action, as it cannot emit market data."""
+    manager = make_manager(kind)
+    split = CorporateAction(at(0), "AAPL", ActionKind.SPLIT, 2, 1)
+    manager.register_component("broker", Probe([], "broker", then=lambda _: manager.emit(split)), BAR)
+    with pytest.raises((ComponentError, ExceptionGroup)):
+        drive(manager, [make_bar()])
 
 
 @BOTH

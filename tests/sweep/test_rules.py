@@ -40,6 +40,7 @@ def refused(settings: Settings, instrument: Instrument | None = None, interval_n
         ("[risk.limits]\nmax_repeats = 3", "risk.limits.max_repeats = 3"),
         ("[risk.limits]\nextra = ['my:Limit']", "risk.limits.extra = ['my:Limit']"),
         ('[broker]\nkind = "my:Broker"', "broker.kind = 'my:Broker'"),
+        ('[[data.actions]]\npath = "a.csv"', "data.actions"),
         ('[portfolio]\ncurrency = "EUR"', "settled in USD, not in portfolio.currency"),
     ],
 )

@@ -15,7 +15,7 @@ __all__ = ["RunRecorder", "utc_text"]
 
 _NS = 1_000_000_000
 _DAY_S = 86_400
-_BATCH = 4_096
+_BATCH = 1_024
 
 _COLUMNS: Mapping[str, tuple[str, ...]] = {
     "signals": (
@@ -157,7 +157,7 @@ class _ParquetTable:
         self._table = pa.table
         types = [(name, pa.int64() if name == "ts" else pa.string()) for name in columns]
         self._schema = pa.schema(types)
-        self._writer = pq.ParquetWriter(path, self._schema, compression="zstd")
+        self._writer = pq.ParquetWriter(path, self._schema, compression="zstd", use_dictionary=False)
 
     def write(self, rows: Sequence[tuple[Any, ...]]) -> None:
         columns = zip(*rows, strict=True) if rows else [()] * len(self._schema)

@@ -1,7 +1,7 @@
 """What a session came to: statistics gathered while it runs, and the summary at its end."""
 
 from collections import Counter, OrderedDict, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
@@ -74,6 +74,8 @@ class Summary(msgspec.Struct, kw_only=True, frozen=True):
     fills: int
     fees: dict[str, Decimal]
     """By asset; a negative amount is a net rebate."""
+    dividends: dict[str, Decimal] = {}
+    """By asset; negative where shorts paid more."""
     orders: dict[str, int]
     """Every order once: by its terminal status, or by its last one if it still works."""
     denials: dict[str, int]
@@ -320,6 +322,7 @@ def build_summary(
     equity: Decimal,
     positions: Iterable[PositionLine] = (),
     strategies: Iterable[StrategyLine] = (),
+    dividends: Mapping[str, Decimal] | None = None,
 ) -> Summary:
     """The summary of a session: its statistics, and what only its components know."""
     pnl = sub(equity, initial_equity)
@@ -340,6 +343,7 @@ def build_summary(
         max_drawdown_percent=percent(stats.max_drawdown, Decimal(1)),
         fills=stats.fills,
         fees=stats.fees,
+        dividends=dict(dividends or {}),
         orders=stats.orders,
         denials=stats.denials,
         positions=tuple(positions),

@@ -233,14 +233,15 @@ class SimulatedAccount:
         position = self.position(instrument)
         realized = position.trade(signed, price)
         if instrument.kind.is_contract:
-            self._move(instrument.settle, realized)
+            self.move(instrument.settle, realized)
         else:
-            self._move(instrument.base, signed)
-            self._move(instrument.quote, neg(instrument.value(signed, price)))
+            self.move(instrument.base, signed)
+            self.move(instrument.quote, neg(instrument.value(signed, price)))
         for fee in fees:
-            self._move(fee.asset, neg(fee.amount))
+            self.move(fee.asset, neg(fee.amount))
             if fee.asset == instrument.base and not instrument.kind.is_contract:
                 position.give_up(fee.amount)
 
-    def _move(self, asset: str, amount: Decimal) -> None:
+    def move(self, asset: str, amount: Decimal) -> None:
+        """Add `amount` (negative: take it) to the balance of `asset`."""
         self.balances[asset] = add(self.balances.get(asset, ZERO), amount)

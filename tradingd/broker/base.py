@@ -5,7 +5,7 @@ from collections.abc import Callable, Container, Mapping
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from tradingd.domain.events import CancelOrder, EventType, MarketEvent, ModifyOrder, SubmitOrder
+from tradingd.domain.events import CancelOrder, CorporateAction, EventType, MarketEvent, ModifyOrder, SubmitOrder
 from tradingd.domain.ports import Stage
 from tradingd.domain.venue import EVERYTHING, VenueCapabilities
 
@@ -90,6 +90,12 @@ class Broker(ABC):
     def on_market_data(self, data: MarketEvent) -> None:
         """Take a market event of a subscribed symbol."""
 
+    def before_action(self, action: CorporateAction) -> None:  # noqa: B027 - most have nothing under way
+        """Tell now what the venue did before a corporate action: it is booked first, in old shares."""
+
+    def on_corporate_action(self, action: CorporateAction) -> None:  # noqa: B027 - real venues do it of themselves
+        """Take a split or dividend; a venue that is real needs no telling."""
+
     def on_submit(self, command: SubmitOrder) -> None:
         """Take execution's order."""
         self.place_order(command)
@@ -112,6 +118,7 @@ class Broker(ABC):
             EventType.QUOTE: self.on_market_data,
             EventType.TRADE: self.on_market_data,
             EventType.BOOK: self.on_market_data,
+            EventType.CORPORATE_ACTION: self.on_corporate_action,
         }
 
     def event_filter(self, event_type: EventType) -> frozenset[str] | None:

@@ -23,7 +23,7 @@ from typing import NamedTuple
 from tradingd.broker.account import SimulatedAccount
 from tradingd.broker.base import Broker
 from tradingd.broker.simulated import SimulatedBroker
-from tradingd.domain.events import Event, MarketEvent, SubmitOrder
+from tradingd.domain.events import CorporateAction, Event, MarketEvent, SubmitOrder
 from tradingd.domain.ports import Clock, Emit
 from tradingd.domain.prices import PriceBoard
 from tradingd.domain.venue import VenueCapabilities
@@ -200,6 +200,18 @@ class DelayedBroker(Broker):
             if line.under_way and self.takes(data.symbol):
                 self._before.update(data)
         self.exchange.on_market_data(data)
+        self._reports.arrive(self._clock.now())
+
+    def before_action(self, action: CorporateAction) -> None:
+        """Let everything arrive: orders in old shares to be canceled, fills in old shares to be booked."""
+        self.settle()
+        del action
+
+    def on_corporate_action(self, action: CorporateAction) -> None:
+        """Let the exchange book the action; what it tells of orders takes its time."""
+        if self._commands.under_way:
+            self._before.update(action)
+        self.exchange.on_corporate_action(action)
         self._reports.arrive(self._clock.now())
 
     def _know(self, board: PriceBoard) -> None:

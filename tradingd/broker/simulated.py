@@ -1,10 +1,12 @@
 """A simulated exchange: fills orders on bars, quotes, trades or books, and refuses as an exchange would."""
 
+from collections import OrderedDict
 from collections.abc import Container, Mapping
 from decimal import Decimal
 from typing import Literal
 
 from tradingd.broker.account import AccountType, SimulatedAccount
+from tradingd.broker.actions import apply_action, split_reason
 from tradingd.broker.admission import post_only_violation, terms_violation
 from tradingd.broker.base import Broker
 from tradingd.broker.capabilities import unsupported
@@ -15,8 +17,8 @@ from tradingd.broker.margin import MarginDesk, MarginInterest, MarginRules
 from tradingd.broker.models import FeeModel, SlippageModel
 from tradingd.broker.queue import QueueModel, risk_averse
 from tradingd.broker.working import Working
-from tradingd.domain.enums import Liquidity, OrderType
-from tradingd.domain.events import MarketEvent, ReportKind, SubmitOrder
+from tradingd.domain.enums import ActionKind, Liquidity, OrderType
+from tradingd.domain.events import CorporateAction, MarketEvent, ReportKind, SubmitOrder
 from tradingd.domain.money import ONE, ZERO, sub
 from tradingd.domain.ports import Clock, Emit, InstrumentLookup
 from tradingd.domain.prices import PriceBoard
@@ -25,7 +27,7 @@ from tradingd.domain.venue import EVERYTHING, VenueCapabilities
 
 __all__ = ["SimulatedBroker"]
 
-_IDS_REMEMBERED = 100_000
+_IDS_REMEMBERED = 10_000
 """How many client order ids the exchange recognises as used, as real ones do for a while."""
 
 
@@ -102,7 +104,7 @@ class SimulatedBroker(Broker):
         self._margin: MarginDesk | None = None
         if margin is not None and margin.maintenance and account_type is AccountType.MARGIN:
             self._margin = MarginDesk(self.account, margin, self._desk)
-        self._used_ids: dict[str, None] = {}
+        self._used_ids: OrderedDict[str, None] = OrderedDict()
         self._accepted = 0
 
     @property
@@ -143,7 +145,7 @@ class SimulatedBroker(Broker):
         self._accepted += 1
         self._used_ids[order_id] = None
         if len(self._used_ids) > _IDS_REMEMBERED:
-            del self._used_ids[next(iter(self._used_ids))]
+            self._used_ids.popitem(last=False)
         self._desk.add(working, needs)
         if symbol in self._prices.books:
             join(working, self._prices.books[symbol])
@@ -295,3 +297,15 @@ class SimulatedBroker(Broker):
             self._margin.see(data)
         if self._watch is not None:
             self._watch.see(data)
+
+    def on_corporate_action(self, action: CorporateAction) -> None:
+        """Book a split or dividend; a split cancels the symbol's working orders, stops included."""
+        symbol = action.symbol
+        if not self.takes(symbol):
+            return
+        if self._own_prices:
+            self._prices.update(action)
+        apply_action(self.account, action, self._instruments[symbol], self._desk.mark(symbol))
+        if action.kind is ActionKind.SPLIT:
+            for working in tuple(self._orders.get(symbol, {}).values()):
+                self._desk.end(working, ReportKind.CANCELED, split_reason(action))

@@ -95,6 +95,8 @@ class Working:
         self.limit = self.level = 0.0 if limit_price is None else float(limit_price)
         if stop_price is not None and self.sleeps:
             self.level = float(stop_price)
+        elif self.kind is OrderType.TRAILING_STOP and self.side is Side.BUY:
+            self.level = inf  # there is no price yet to trail: none may trigger it
 
     def wake(self, *, fresh: bool) -> None:
         """It was triggered: it works as a market or limit order from now on."""

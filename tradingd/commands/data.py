@@ -105,7 +105,7 @@ def _kind(text: str) -> SeriesKind:
     try:
         return SeriesKind(text)
     except ValueError:
-        raise UsageError(f"--kind {text}: use bars, trades or quotes") from None
+        raise UsageError(f"--kind {text}: use bars, trades, quotes or books") from None
 
 
 def _fields(pairs: Sequence[str]) -> dict[str, str]:

@@ -22,7 +22,7 @@ from tradingd.commands.overlay import overlay
 from tradingd.config import Settings, load_settings
 from tradingd.data.handler import DataHandler
 from tradingd.data.truncation import DataFile, data_file, recorded_file
-from tradingd.domain.events import MarketEvent
+from tradingd.domain.events import FeedEvent
 from tradingd.domain.loading import explain
 from tradingd.errors import ComponentError, DataError, TradingdError
 from tradingd.runtime.sync_manager import SyncEventManager
@@ -232,7 +232,7 @@ def _record(settings: Settings) -> Recording:
     return Recording(log.decisions, manager.market_events, marks)
 
 
-def _marked(events: Iterable[MarketEvent], every: int, marks: list[int]) -> Iterator[MarketEvent]:
+def _marked(events: Iterable[FeedEvent], every: int, marks: list[int]) -> Iterator[FeedEvent]:
     """The events; the times of every so many of them, and of the last, are noted."""
     number, ts = 0, 0
     for number, event in enumerate(events, 1):

@@ -41,6 +41,7 @@ _LOGGED = (
     EventType.ORDER,
     EventType.ORDER_UPDATE,
     EventType.FILL,
+    EventType.CORPORATE_ACTION,
     EventType.FAULT,
     EventType.MARGIN_CALL,
     EventType.HALT,

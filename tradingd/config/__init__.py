@@ -27,6 +27,7 @@ from tradingd.config.costs import TierSettings as TierSettings
 from tradingd.config.hints import nearest_hint as nearest_hint
 from tradingd.config.load import load_settings as load_settings
 from tradingd.config.models import CredentialSettings as CredentialSettings
+from tradingd.config.models import DataActionsSettings as DataActionsSettings
 from tradingd.config.models import DataFileSettings as DataFileSettings
 from tradingd.config.models import DataSettings as DataSettings
 from tradingd.config.models import ExecutionSettings as ExecutionSettings
@@ -47,6 +48,7 @@ __all__ = [
     "BrokerSettings",
     "ConfigSection",
     "CredentialSettings",
+    "DataActionsSettings",
     "DataFileSettings",
     "DataSettings",
     "ExecutionSettings",

@@ -60,9 +60,16 @@ class DataFileSettings(Section):
 
     symbol: Symbol = Field(description="The symbol whose data the file has.")
     path: Text = Field(description="Relative to the file that names it, or `pkg:package/file`.")
-    kind: Literal["bars", "trades", "quotes"] = Field("bars", description="What a row of the file is.")
+    kind: Literal["bars", "trades", "quotes", "books"] = Field("bars", description="What a row of the file is.")
     interval: Interval | None = Field(None, description="The length of its bars, such as 1m; bars need it.")
     calendar: Literal["24/7", "weekdays"] = Field("24/7", description="When data is to be expected.")
+    depth: int = Field(20, ge=1, description="How many levels a side of a book is told.")
+
+
+class DataActionsSettings(Section):
+    """`[[data.actions]]`: a file of splits and dividends, for runs on raw prices."""
+
+    path: Text = Field(description="Relative to the file that names it, or `pkg:package/file`; CSV or Parquet.")
 
 
 class ReplaySettings(Section):
@@ -88,12 +95,19 @@ class DataSettings(Section):
     end: Moment = Field(None, description="Last date (a whole day, UTC) or moment.")
     prices: Literal["raw", "adjusted"] = Field("raw", description="adjusted is for splits and dividends.")
     files: list[DataFileSettings] = Field(default_factory=list, description="Files outside the catalog.")
+    actions: list[DataActionsSettings] = Field(default_factory=list, description="Files of splits and dividends.")
     replay: ReplaySettings = Field(default_factory=ReplaySettings, description="How fast history is replayed.")
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if self.start is not None and self.end is not None and last_instant(self.end) < first_instant(self.start):
             raise wrong(f"{self.end} is before start {self.start}", "end")
+        return self
+
+    @model_validator(mode="after")
+    def _not_twice(self) -> Self:
+        if self.actions and self.prices == "adjusted":
+            raise wrong('adjusted prices have splits and dividends already; set prices = "raw"', "actions")
         return self
 
 

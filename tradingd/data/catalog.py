@@ -4,9 +4,10 @@ A series is a `*.parquet` or `*.csv` file in the catalog's root or in one of its
 holds what is common to all files of its folder; `<stem>.toml` beside a file overrides it for that one::
 
     symbol = "EUR/USD"      # only beside a file; the file's stem unless told
-    kind = "bars"           # bars, quotes, trades; table = reference data that is not traded
+    kind = "bars"           # bars, quotes, trades, books; table = reference data that is not traded
     interval = "1h"
     calendar = "weekdays"   # or "24/7"
+    depth = 20              # of books: the levels that are told a side
     origin = "where it came from"
     licence = "what may be done with it"
 
@@ -24,7 +25,7 @@ from typing import Any
 
 import msgspec
 
-from tradingd.data.series import ALWAYS, SeriesKind, SeriesSpec, format_interval, parse_interval
+from tradingd.data.series import ALWAYS, BOOK_DEPTH, SeriesKind, SeriesSpec, format_interval, parse_interval
 from tradingd.domain.instrument import Instrument
 from tradingd.errors import DataError
 
@@ -34,7 +35,7 @@ DATASET_FILE = "dataset.toml"
 INSTRUMENT_KEYS = (*(name for name in Instrument.__struct_fields__ if name != "symbol"), "allow_negative_prices")
 """What an [instrument] table may hold."""
 
-_DATASET_KEYS = ("kind", "interval", "calendar", "origin", "licence", "instrument")
+_DATASET_KEYS = ("kind", "interval", "calendar", "depth", "origin", "licence", "instrument")
 _SIDECAR_KEYS = ("symbol", *_DATASET_KEYS)
 _DATA_SUFFIXES = {".parquet", ".csv"}
 _NEAREST = 5
@@ -48,6 +49,7 @@ class _Metadata(msgspec.Struct, frozen=True):
     kind: SeriesKind = SeriesKind.BARS
     interval: str = ""
     calendar: str = ALWAYS
+    depth: int = BOOK_DEPTH
     origin: str = ""
     licence: str = ""
     instrument: dict[str, str | bool | int] = msgspec.field(default_factory=dict)
@@ -199,6 +201,7 @@ def _spec(path: Path, metadata: _Metadata) -> SeriesSpec:
         kind=metadata.kind,
         interval_ns=parse_interval(metadata.interval) if metadata.kind == SeriesKind.BARS else 0,
         calendar=metadata.calendar,
+        depth=metadata.depth,
         instrument=instrument,
         origin=metadata.origin,
         licence=metadata.licence,

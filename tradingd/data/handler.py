@@ -1,15 +1,16 @@
 """The data handler: loads recorded series and hands out their events in the order of time."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 
 import msgspec
 
+from tradingd.data.actions import NO_ACTIONS, ActionFiles, interleave
 from tradingd.data.merge import merge_by_time
 from tradingd.data.readers import is_adjusted, read_events
 from tradingd.data.series import SeriesSpec, format_time, parse_time
 from tradingd.data.validation import Gap, ScanReport, scan
-from tradingd.domain.events import Bar, MarketEvent
+from tradingd.domain.events import Bar, CorporateAction, FeedEvent
 from tradingd.errors import DataError
 
 __all__ = ["DataHandler", "LoadReport"]
@@ -18,6 +19,7 @@ Moment = str | date | datetime | int
 """A point in time as `series.parse_time` takes it."""
 
 _SHOWN_PROBLEMS = 5
+_DAY_NS = 86_400_000_000_000
 
 
 class LoadReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,21 +45,25 @@ class DataHandler:
 
     `find` names the series of a symbol, raising a DataError for an unknown one. `publish` is told of every event
     that `get_next_bar` passes; the other ways of taking events publish nothing. `prices` is "raw" or "adjusted".
+    `actions` are handed out among the events of their symbols, see `tradingd.data.actions`.
     """
 
     def __init__(
         self,
         find: Callable[[str], Sequence[SeriesSpec]],
         *,
-        publish: Callable[[MarketEvent], None] | None = None,
+        publish: Callable[[FeedEvent], None] | None = None,
         prices: str = "raw",
+        actions: ActionFiles = NO_ACTIONS,
     ) -> None:
-        is_adjusted(prices)  # refuses anything else
+        if is_adjusted(prices) and actions:
+            raise DataError('corporate actions need data.prices = "raw": adjusted prices have them already')
+        self._actions = actions
         self._find = find
         self._publish = publish
         self._prices = prices
         self._symbols: frozenset[str] = frozenset()
-        self._events: Iterator[MarketEvent] = iter(())
+        self._events: Iterator[FeedEvent] = iter(())
         self._total = 0
         self._delivered = 0
 
@@ -90,10 +96,12 @@ class DataHandler:
             raise DataError(f"the range ends before it starts: {start_date} to {end_date}")
         specs = self._specs([symbols] if isinstance(symbols, str) else symbols)
         reports = self._scan(specs, start, end)
-        streams = [read_events(spec, start, end, self._prices) for spec in specs]
-        self._symbols = frozenset(spec.symbol for spec in specs)
-        self._events = merge_by_time(streams)
-        self._total = sum(report.rows_in_range for report in reports)
+        named = dict.fromkeys(spec.symbol for spec in specs)
+        actions = {symbol: found for symbol in named if (found := self._actions_of(symbol, reports))}
+        streams: list[Iterator[FeedEvent]] = [read_events(spec, start, end, self._prices) for spec in specs]
+        self._symbols = frozenset(named)
+        self._events = merge_by_time(_with_actions(actions, specs, streams) if actions else streams)
+        self._total = sum(report.rows_in_range for report in reports) + sum(map(len, actions.values()))
         self._delivered = 0
         return LoadReport(
             series=tuple(reports),
@@ -106,7 +114,7 @@ class DataHandler:
         """Whether an event of any loaded symbol is left."""
         return self._delivered < self._total
 
-    def next_event(self) -> MarketEvent | None:
+    def next_event(self) -> FeedEvent | None:
         """Take the next event; None at the end. Publishes nothing.
 
         Raises:
@@ -120,10 +128,10 @@ class DataHandler:
             self._delivered += 1
         return event
 
-    def __iter__(self) -> Iterator[MarketEvent]:
+    def __iter__(self) -> Iterator[FeedEvent]:
         return self.stream()
 
-    def stream(self) -> Iterator[MarketEvent]:
+    def stream(self) -> Iterator[FeedEvent]:
         """Take the rest of the events, as `next_event` would one by one."""
         for event in self._events:
             self._delivered += 1
@@ -157,6 +165,21 @@ class DataHandler:
                 f"a data file has changed since it was loaded: {self._delivered} events instead of {self._total}"
             )
 
+    def _actions_of(self, symbol: str, reports: Sequence[ScanReport]) -> list[CorporateAction]:
+        """The actions that something held can live to see: after the first event, not after the last one began."""
+        known = self._actions.of(symbol)
+        own = [report for report in reports if report.spec.symbol == symbol]
+        first = min(report.range_first_ts or 0 for report in own)
+        last = max(report.range_last_ts or 0 for report in own)
+        found = [action for action in known if first < action.ts <= last]
+        longest = max(report.spec.interval_ns for report in own)
+        if found and longest > _DAY_NS:
+            raise DataError(
+                f"{symbol} has corporate actions and bars of more than a day, which mix old and new prices; "
+                "use daily bars"
+            )
+        return found
+
     def _specs(self, symbols: Sequence[str]) -> list[SeriesSpec]:
         specs = [spec for symbol in dict.fromkeys(symbols) for spec in self._find(symbol)]
         if not specs:
@@ -178,6 +201,21 @@ class DataHandler:
         if complaints:
             raise DataError("\n".join(complaints))
         return reports
+
+
+def _with_actions(
+    actions: Mapping[str, Sequence[CorporateAction]],
+    specs: Sequence[SeriesSpec],
+    streams: Sequence[Iterator[FeedEvent]],
+) -> list[Iterator[FeedEvent]]:
+    """One stream per symbol, in their order, of all its series and with its actions."""
+    own: dict[str, list[Iterator[FeedEvent]]] = {}
+    for spec, stream in zip(specs, streams, strict=True):
+        own.setdefault(spec.symbol, []).append(stream)
+    return [
+        interleave(merge_by_time(series), actions[symbol]) if symbol in actions else merge_by_time(series)
+        for symbol, series in own.items()
+    ]
 
 
 def _complaints(report: ScanReport) -> list[str]:

@@ -33,6 +33,7 @@ _PRICES = {
     SeriesKind.BARS: ("open", "high", "low", "close"),
     SeriesKind.QUOTES: ("bid", "ask"),
     SeriesKind.TRADES: ("price",),
+    SeriesKind.BOOKS: ("price",),
 }
 _FLAGS = {"inverse", "allow_negative_prices"}
 _EQUITY_LOT = "1"

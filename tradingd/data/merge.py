@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Sequence
 from heapq import heapify, heappop, heapreplace
 
-from tradingd.domain.events import MarketEvent
+from tradingd.domain.events import FeedEvent
 
 __all__ = ["merge_by_time"]
 
 
-def merge_by_time(streams: Sequence[Iterator[MarketEvent]]) -> Iterator[MarketEvent]:
+def merge_by_time(streams: Sequence[Iterator[FeedEvent]]) -> Iterator[FeedEvent]:
     """One stream of all events by `ts`, ties in the order of `streams`; O(log k) per event.
 
     Each stream must be in order itself. A bar's `ts` is its close, so a daily bar comes out after the hourly bars
@@ -19,7 +19,7 @@ def merge_by_time(streams: Sequence[Iterator[MarketEvent]]) -> Iterator[MarketEv
     return _merge(streams)
 
 
-def _merge(streams: Sequence[Iterator[MarketEvent]]) -> Iterator[MarketEvent]:
+def _merge(streams: Sequence[Iterator[FeedEvent]]) -> Iterator[FeedEvent]:
     heap = []
     for index, stream in enumerate(streams):
         head = next(stream, None)

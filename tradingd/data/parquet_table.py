@@ -4,12 +4,14 @@ The time column holds int64 milliseconds UTC, or Arrow's own timestamp or date t
 pyarrow is imported when the first file is opened, because a live daemon needs none of it.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from tradingd.data.column_rules import CLEAN
 from tradingd.data.series import SeriesKind
 from tradingd.data.tables import FaultHandler, Layout, normal_name, require_unique
 from tradingd.errors import DataError
@@ -31,6 +33,8 @@ def import_pyarrow() -> Any:  # noqa: ANN401 - pyarrow has no types
         DataError: it is not installed.
 
     """
+    # What is read here is of one size and short-lived; the pool that Arrow takes by itself keeps 15 MiB of it.
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     try:
         import pyarrow as pa
         import pyarrow.parquet  # makes pa.parquet
@@ -72,13 +76,10 @@ class ArrowBatch:
         return any(self._arrays[name].null_count for name in names)
 
     def is_clean(self, kind: SeriesKind, *, allow_negative: bool) -> bool:
-        """See `tables.Batch.is_clean`; vectorised."""
-        from tradingd.data.arrow_rules import CLEAN
-
+        """See `tables.Batch.is_clean`; over whole columns."""
         if any(array.null_count for array in self._arrays.values()):
-            return False  # Arrow's comparisons pass over nulls
-        arrays = [self._arrays[name] for name in (*self._layout.numbers, *self._layout.texts)]
-        return CLEAN[kind](arrays, allow_negative=allow_negative)
+            return False  # a missing text would read as an empty one
+        return CLEAN[kind](self.numbers, self.texts, allow_negative=allow_negative)
 
 
 def _to_list(array: Any, code: Literal["q", "d"], null: float) -> list[Any]:  # noqa: ANN401

@@ -9,6 +9,7 @@ from itertools import chain, repeat
 from operator import mul, truediv
 from pathlib import Path
 
+from tradingd.data.books import BookReplay, rows_of
 from tradingd.data.csv_table import CsvTable
 from tradingd.data.parquet_table import ParquetTable
 from tradingd.data.rules import SIDES
@@ -74,6 +75,8 @@ def read_events(
     """
     table = open_table(spec.path)
     layout = layout_of(spec, table.names, adjusted=is_adjusted(prices))
+    if spec.kind == SeriesKind.BOOKS:
+        return _books(spec, table, layout, window_of(start_ns, end_ns), batch_rows)
     # Chained maps: from here to the consumer no Python frame runs per event.
     return chain.from_iterable(_built(spec, table, layout, window_of(start_ns, end_ns), batch_rows))
 
@@ -91,6 +94,20 @@ def _built(
         if batch.has_nulls:
             raise DataError(f"{spec.path}: a value is missing in rows {batch.rows[0]} to {batch.rows[-1]}")
         yield build(spec, *_part(batch, low, high, adjusted=ADJUSTED_CLOSE in layout.numbers))
+
+
+def _books(
+    spec: SeriesSpec, table: Table, layout: Layout, window: Window, batch_rows: int
+) -> Iterator[MarketEvent]:
+    """Books are rebuilt from the file's beginning on, wherever the window begins."""
+    replay = BookReplay(spec, lambda _: None)  # what is doubtful was told when the file was scanned
+    rows = chain.from_iterable(map(rows_of, table.batches(layout, batch_rows, refuse)))
+    for book in replay.books(rows):
+        time = book.ts // NS_PER_MS
+        if time > window.end:
+            return
+        if time >= window.start:
+            yield book
 
 
 def _part(batch: Batch, low: int, high: int, *, adjusted: bool) -> tuple[_Times, _Columns, _Texts]:

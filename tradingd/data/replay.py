@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable
 
-from tradingd.domain.events import MarketEvent
+from tradingd.domain.events import FeedEvent
 
 __all__ = ["ReplayFeed"]
 
@@ -20,10 +20,10 @@ class ReplayFeed:
 
     def __init__(
         self,
-        events: Iterable[MarketEvent],
+        events: Iterable[FeedEvent],
         *,
         first_ts: int,
-        publish: Callable[[MarketEvent], Awaitable[None]],
+        publish: Callable[[FeedEvent], Awaitable[None]],
         sleep: Callable[[float], Awaitable[None]],
         monotonic: Callable[[], float],
         speed: float | None = None,

@@ -1,6 +1,6 @@
 """What makes a row of a series unusable (a fault) or doubtful (an oddity), row by row and with the reason.
 
-`arrow_rules.py` says the same of whole columns; a test keeps the two in step.
+`column_rules.py` says the same of whole columns; a test keeps the two in step.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,10 +9,15 @@ from math import inf, isfinite
 from tradingd.data.series import NS_PER_MS, SeriesKind, format_time
 from tradingd.domain.enums import Side
 
-__all__ = ["SIDES", "TIME_LIMIT_MS", "bar_oddity", "order_fault", "row_fault", "time_fault"]
+__all__ = ["SIDES", "SNAPSHOT", "TIME_LIMIT_MS", "bar_oddity", "order_fault", "row_fault", "time_fault"]
 
 SIDES = {"buy": Side.BUY, "sell": Side.SELL, "BUY": Side.BUY, "SELL": Side.SELL}
 """The taker's side by the texts that files use."""
+
+SNAPSHOT = "snapshot"
+"""The type of a message that tells a whole book."""
+_MESSAGES = {SNAPSHOT, "delta"}
+_BOOK_SIDES = {"bid", "ask"}
 
 TIME_LIMIT_MS = 10**14
 """A time of this size (the year 5138) is no millisecond but a finer unit."""
@@ -118,8 +123,23 @@ def _trade_fault(numbers: Sequence[float], texts: Sequence[str], allow_negative:
     return reason
 
 
+def _book_fault(numbers: Sequence[float], texts: Sequence[str], allow_negative: bool) -> str:  # noqa: FBT001
+    price, amount, first, last = numbers
+    reason = _not_finite(("price", "amount", "seq_first", "seq_last"), numbers)
+    if not reason and not allow_negative:
+        reason = _not_positive(("price",), (price,))
+    if not reason and last < first:
+        reason = f"seq_last {last:.0f} is before seq_first {first:.0f}"
+    if not reason and texts[0] not in _MESSAGES:
+        reason = f"type {texts[0]!r} is neither snapshot nor delta"
+    if not reason and texts[1] not in _BOOK_SIDES:
+        reason = f"side {texts[1]!r} is neither bid nor ask"
+    return reason or _negative(("amount",), (amount,))
+
+
 _FAULTS: dict[SeriesKind, _Fault] = {
     SeriesKind.BARS: _bar_fault,
     SeriesKind.QUOTES: _quote_fault,
     SeriesKind.TRADES: _trade_fault,
+    SeriesKind.BOOKS: _book_fault,
 }

@@ -15,6 +15,7 @@ from tradingd.errors import DataError
 
 __all__ = [
     "ALWAYS",
+    "BOOK_DEPTH",
     "CALENDARS",
     "NS_PER_MS",
     "WEEKDAYS",
@@ -36,6 +37,9 @@ WEEKDAYS = "weekdays"
 """A calendar: no bar is missed at the weekend. It knows no holidays."""
 CALENDARS = (ALWAYS, WEEKDAYS)
 
+BOOK_DEPTH = 20
+"""How many levels a side of a book is told, unless told otherwise."""
+
 _DAY = timedelta(days=1)
 _FLAG = "allow_negative_prices"
 
@@ -46,6 +50,8 @@ class SeriesKind(StrEnum):
     BARS = "bars"
     QUOTES = "quotes"
     TRADES = "trades"
+    BOOKS = "books"
+    """Snapshots and changes of order books, as exchanges tell them."""
     TABLE = "table"
     """Reference data: listed in a catalog, but nothing that can be replayed or traded."""
 
@@ -54,18 +60,20 @@ _EVENTS = {
     SeriesKind.BARS: EventType.BAR,
     SeriesKind.TRADES: EventType.TRADE,
     SeriesKind.QUOTES: EventType.QUOTE,
+    SeriesKind.BOOKS: EventType.BOOK,
 }
 
 
 class SeriesSpec(msgspec.Struct, frozen=True, kw_only=True):
     """A recorded series and how to read its file.
 
-    `interval_ns` is a bar's length (0 for ticks). `instrument` holds raw fields of
-    `tradingd.domain.instrument.Instrument`, as text. Its one key that is no field of an instrument,
-    `allow_negative_prices`, is moved out of it into the flag of that name.
+    `interval_ns` is a bar's length (0 for ticks), `depth` how many levels a side of a book is told.
+
+    `instrument` holds raw fields of `tradingd.domain.instrument.Instrument`, as text. Its one key that is no field
+    of an instrument, `allow_negative_prices`, is moved out of it into the flag of that name.
 
     Raises:
-        DataError: bars without an interval, or an unknown calendar.
+        DataError: bars without an interval, a book without depth, or an unknown calendar.
 
     """
 
@@ -78,10 +86,13 @@ class SeriesSpec(msgspec.Struct, frozen=True, kw_only=True):
     origin: str = ""
     licence: str = ""
     allow_negative_prices: bool = False
+    depth: int = BOOK_DEPTH
 
     def __post_init__(self) -> None:
         if self.kind == SeriesKind.BARS and self.interval_ns <= 0:
             raise DataError(f"{self.symbol} ({self.path}): bars need an interval, such as 1m, 1h or 1d")
+        if self.depth < 1:
+            raise DataError(f"{self.symbol} ({self.path}): a depth of {self.depth} shows no book; use 1 or more")
         if self.calendar not in CALENDARS:
             raise DataError(
                 f"{self.symbol} ({self.path}): {self.calendar!r} is no calendar; use {' or '.join(CALENDARS)}"

@@ -34,7 +34,9 @@ _NUMBERS = {
     SeriesKind.BARS: ("open", "high", "low", "close", "volume"),
     SeriesKind.QUOTES: ("bid", "ask", "bid_size", "ask_size"),
     SeriesKind.TRADES: ("price", "amount"),
+    SeriesKind.BOOKS: ("price", "amount", "seq_first", "seq_last"),
 }
+_TEXTS = {SeriesKind.TRADES: ("side",), SeriesKind.BOOKS: ("type", "side")}
 # Beyond any time in milliseconds that is in a file.
 _FOREVER_MS = 2**62
 
@@ -163,7 +165,7 @@ def layout_of(spec: SeriesSpec, names: Sequence[str], *, adjusted: bool = False)
     """
     if spec.kind not in _NUMBERS:
         raise DataError(
-            f"{spec.path}: a {spec.kind} is reference data, it holds no bars, quotes or trades to read"
+            f"{spec.path}: a {spec.kind} is reference data, it holds no bars, quotes, trades or books to read"
         )
     ticks = spec.kind != SeriesKind.BARS
     time_names = _TICK_TIME_NAMES if ticks else _TIME_NAMES
@@ -171,7 +173,7 @@ def layout_of(spec: SeriesSpec, names: Sequence[str], *, adjusted: bool = False)
     numbers = _NUMBERS[spec.kind]
     if adjusted and not ticks:
         numbers = (*numbers, ADJUSTED_CLOSE)
-    texts: tuple[str, ...] = ("side",) if spec.kind == SeriesKind.TRADES else ()
+    texts = _TEXTS.get(spec.kind, ())
     missing = [name for name in (*numbers, *texts) if name not in names]
     if not time:
         missing.insert(0, f"a time ({', '.join(time_names)})")
@@ -180,6 +182,6 @@ def layout_of(spec: SeriesSpec, names: Sequence[str], *, adjusted: bool = False)
             f"{spec.path}: {spec.kind} need the column {', '.join(missing)}; the file has: {', '.join(names)}. "
             + ("Use raw prices." if missing == [ADJUSTED_CLOSE] else "Rename or add it, or correct the kind.")
         )
-    if texts and "id" in names:
+    if spec.kind == SeriesKind.TRADES and "id" in names:
         texts = (*texts, "id")
     return Layout(time, numbers, texts)

@@ -1,17 +1,18 @@
 """Scan a series' file: what it holds, what is wrong with it, and where it has holes; memory stays flat."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise, repeat
 from operator import le, lt
 from typing import Generic, TypeVar
 
 import msgspec
 
+from tradingd.data.books import BookReplay, Row, rows_of
 from tradingd.data.gaps import missing_bars
 from tradingd.data.readers import is_adjusted, open_table
 from tradingd.data.rules import TIME_LIMIT_MS, bar_oddity, order_fault, row_fault, time_fault
 from tradingd.data.series import NS_PER_MS, SeriesKind, SeriesSpec, format_interval
-from tradingd.data.tables import Batch, Problem, Window, layout_of, window_of
+from tradingd.data.tables import Batch, Layout, Problem, Table, Window, layout_of, window_of
 
 __all__ = ["Gap", "ScanReport", "scan"]
 
@@ -32,6 +33,7 @@ class Gap(msgspec.Struct, frozen=True):
 class ScanReport(msgspec.Struct, frozen=True, kw_only=True):
     """What a file holds. Times are the file's own (a bar's is its open), nanoseconds UTC.
 
+    Of books, `rows_in_range` counts the books that messages lead to, and the range is theirs.
     Problems and warnings are of the whole file, gaps of the scanned range. Of each only the first few are kept;
     the counts are of all.
     """
@@ -72,6 +74,8 @@ def scan(
     """
     table = open_table(spec.path)
     layout = layout_of(spec, table.names, adjusted=is_adjusted(prices))
+    if spec.kind == SeriesKind.BOOKS:
+        return _BookScanner(spec, window_of(start_ns, end_ns), limit).scan(table, layout)
     scanner = _Scanner(spec, window_of(start_ns, end_ns), limit)
     for batch in table.batches(layout, _BATCH_ROWS, scanner.problems.add):
         scanner.take(batch)
@@ -207,3 +211,65 @@ class _Scanner:
         if missing:
             self._missing += missing
             self._gaps.add(Gap((previous + self._step) * NS_PER_MS, time * NS_PER_MS, missing))
+
+
+class _BookScanner:
+    """Checks the rows of a file of books, and rebuilds these as a replay would."""
+
+    def __init__(self, spec: SeriesSpec, window: Window, limit: int) -> None:
+        self._spec = spec
+        self._window = window
+        self._problems: _Tally[Problem] = _Tally(limit)
+        self._warnings: _Tally[Problem] = _Tally(limit)
+        self._first: int | None = None
+        self._last: int | None = None
+        self._rows = 0
+
+    def scan(self, table: Table, layout: Layout) -> ScanReport:
+        """What the file holds."""
+        count, first, last = 0, None, None
+        for book in BookReplay(self._spec, self._warnings.add).books(self._sound_rows(table, layout)):
+            if self._window.start <= book.ts // NS_PER_MS <= self._window.end:
+                count += 1
+                first, last = book.ts if first is None else first, book.ts
+        return ScanReport(
+            spec=self._spec,
+            rows=self._rows,
+            first_ts=(self._first or 0) * NS_PER_MS,
+            last_ts=(self._last or 0) * NS_PER_MS,
+            rows_in_range=count,
+            range_first_ts=first,
+            range_last_ts=last,
+            problems=tuple(self._problems.first),
+            problem_count=self._problems.count,
+            warnings=tuple(self._warnings.first),
+            warning_count=self._warnings.count,
+            gaps=(),
+            gap_count=0,
+            missing=0,
+        )
+
+    def _sound_rows(self, table: Table, layout: Layout) -> Iterator[Row]:
+        """The rows that have no fault; the faults are counted."""
+        for batch in table.batches(layout, _BATCH_ROWS, self._problems.add):
+            self._rows = batch.rows[-1]
+            for row in rows_of(batch):
+                reason = self._fault(row)
+                if reason:
+                    self._problems.add(Problem(self._spec.path, row.number, reason, row.line))
+                else:
+                    self._first = row.time if self._first is None else self._first
+                    self._last = row.time
+                    yield row
+
+    def _fault(self, row: Row) -> str:
+        return (
+            time_fault(row.time)
+            or order_fault(self._spec.kind, row.time, self._last)
+            or row_fault(
+                self._spec.kind,
+                (row.price, row.amount, row.seq_first, row.seq_last),
+                (row.kind, row.side),
+                allow_negative=self._spec.allow_negative_prices,
+            )
+        )

@@ -6,6 +6,7 @@ from typing import Self
 from tradingd.errors import UsageError
 
 __all__ = [
+    "ActionKind",
     "Direction",
     "HaltScope",
     "HaltState",
@@ -176,6 +177,13 @@ class HaltScope(StrEnum):
     STRATEGY = "strategy"
     INSTRUMENT = "instrument"
     ACCOUNT = "account"
+
+
+class ActionKind(StrEnum):
+    """What a corporate action is."""
+
+    SPLIT = "split"
+    DIVIDEND = "dividend"
 
 
 class RunState(StrEnum):

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+from tradingd.domain.actions import SplitShare
 from tradingd.domain.instrument import Instrument
 from tradingd.domain.money import (
     ZERO,
@@ -112,6 +113,24 @@ class Position:
         """
         amount = to_decimal(quantity)
         return self.trade(neg(amount), ZERO) if amount else ZERO
+
+    def split(self, given: SplitShare) -> Decimal:
+        """Become what a split makes of the holding; returns the profit realised on what is paid for.
+
+        The cost stays what it was, less the part of what is paid for instead of given.
+        """
+        self.revision += 1
+        self.quantity = given.quantity
+        if not given.rest:
+            return ZERO
+        if (given.rest > 0) != (given.due > 0):  # given more than is due: bought
+            self.cost = sub(self.cost, given.cash)
+            return ZERO
+        released = share(self.cost, given.rest, given.due) if given.quantity else self.cost
+        realized = sub(given.cash, released)
+        self.cost = sub(self.cost, released)
+        self.realized_pnl = add(self.realized_pnl, realized)
+        return realized
 
     def market_value(self, price: PriceLike) -> Decimal:
         """What the open quantity is worth at `price`, in the settlement currency; negative for a short."""

@@ -3,7 +3,8 @@
 from decimal import Decimal
 from math import isfinite
 
-from tradingd.domain.events import Book, MarketEvent
+from tradingd.domain.actions import restated, restated_book, restated_price
+from tradingd.domain.events import Bar, Book, CorporateAction, FeedEvent, MarketEvent
 from tradingd.domain.money import from_market
 
 __all__ = ["PriceBoard"]
@@ -24,14 +25,31 @@ class PriceBoard:
         """The latest order book of the symbols that have any."""
         self._exact: dict[str, tuple[MarketEvent, Decimal | None]] = {}
 
-    def update(self, event: MarketEvent) -> None:
-        """Take a market event as its symbol's latest; an empty book says no price, so the last one ages on."""
-        if type(event) is not Book:
+    def update(self, event: FeedEvent) -> None:
+        """Take a market event as its symbol's latest; an empty book says no price, so the last one ages on.
+
+        A corporate action makes the latest event, and book, one at the prices to be expected after it.
+        """
+        if type(event) is Bar:
             self.latest[event.symbol] = event
+        elif isinstance(event, CorporateAction):
+            self._restate(event)
+        elif not isinstance(event, Book):
+            self.latest[event.symbol] = event
+        else:
+            self.books[event.symbol] = event
+            if event.bids or event.asks:
+                self.latest[event.symbol] = event
+
+    def _restate(self, action: CorporateAction) -> None:
+        book = self.books.get(action.symbol)
+        if book is not None:
+            self.books[action.symbol] = restated_book(action, book)
+        event, exact = self.latest.get(action.symbol), self.exact(action.symbol)
+        if event is None or exact is None:
             return
-        self.books[event.symbol] = event
-        if event.bids or event.asks:
-            self.latest[event.symbol] = event
+        event = self.latest[action.symbol] = restated(action, event)
+        self._exact[action.symbol] = (event, restated_price(action, exact))
 
     def price(self, symbol: str) -> float | None:
         """The latest price of `symbol`, or None before its first event."""

@@ -70,6 +70,11 @@ class AlgorithmDesk:
         del work, quantity, limit_price, stop_price
         return "an order that an algorithm works is not changed; cancel it and ask for another"
 
+    def shrink(self, work: Work, quantity: Decimal) -> bool:
+        """Nothing that an algorithm works is being changed."""
+        del work, quantity
+        return False
+
     # --- what algorithms ask ---------------------------------------------------------------------------------
 
     def on_child_order(self, wanted: ChildOrder) -> None:

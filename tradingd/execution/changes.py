@@ -67,6 +67,8 @@ class Changes:
         self._raises.pop(order.order_id, None)
         if order.status is OrderStatus.FILLED and report.quantity is not None and report.quantity > order.filled:
             return f"CONTRADICTION: changed to {report.quantity} when {order.filled} had completed it"
+        if order.status is OrderStatus.PREPARED:
+            return "CONTRADICTION: changed by the venue when nothing of it was sent"
         order.apply(Trigger.ACCEPT)
         order.amend(report.quantity, report.limit_price, report.stop_price)
         _complete(order)

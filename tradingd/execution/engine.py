@@ -238,8 +238,9 @@ class ExecutionEngine:
     def on_trade_report(self, report: TradeReport) -> None:
         """Apply a trade once: count it, tell the fill, tell the order's new state.
 
-        A trade of an order that is not ours, or whose symbol or side is not that order's, is money all the same:
-        it is booked as told, under the strategy id `external`; one that the venue forced on us is told as such.
+        A trade of an order that is not ours, that was never sent, or whose symbol or side is not that order's, is
+        money all the same: it is booked as told, under the strategy id `external`; one that the venue forced on us
+        is told as such.
         """
         order = self._register.get(report.order_id)
         trades = self._register.trades
@@ -257,6 +258,9 @@ class ExecutionEngine:
         elif (order.symbol, order.side) != (report.symbol, report.side):
             self._tell_fill(None, report)
             self._contradict(order, report, f"a trade of it: {report.side} {report.symbol}")
+        elif order.status is OrderStatus.PREPARED:
+            self._tell_fill(None, report)
+            self._contradict(order, report, f"a trade of it, when nothing of it was sent: {report.quantity}")
         else:
             self._fill(order, report)
 

@@ -116,6 +116,7 @@ class Expiry:
             self._days.pop(event.symbol, None)
 
     def _expire(self, work: Work) -> None:
+        work.overdue = True
         self._desk.cancel(work, f"{work.order.time_in_force}: its time is over", Trigger.EXPIRE)
 
     def _give_up(self, work: Work) -> None:

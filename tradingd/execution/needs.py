@@ -71,7 +71,8 @@ def needs_of(
         requote = timeout
     simple = requote is not None and not requote.times and requote.then == "cancel"
     requoted = requote is not None and not simple
-    held = kind.is_conditional and (kind not in able.order_types or worked or requoted)
+    # the time of an order that is to trade within some begins with its trigger, of which a venue does not tell
+    held = kind.is_conditional and (kind not in able.order_types or worked or requote is not None)
     rests = (
         kind is not OrderType.MARKET and order.time_in_force not in _AT_ONCE and not (held and not kind.has_limit)
     )

@@ -33,21 +33,24 @@ class OcoGroups:
         group = self._groups.setdefault(_key(work), OcoGroup())
         work.group = group
         group.legs.append(work)
+        group.native = group.native and work.needs.group_native
         group.size = max(group.size, work.order.quantity)
 
     def leave(self, work: Work) -> None:
         """The order is over; a group of which all are over is forgotten."""
         group = work.group
-        if group is not None and not any(leg.order.is_open for leg in group.legs):
-            self._groups.pop(_key(work), None)
+        if group is None:
+            return
+        group.legs = [leg for leg in group.legs if leg.order.is_open]
+        if not group.legs and self._groups.get(_key(work)) is group:
+            del self._groups[_key(work)]
 
     def rebase(self, work: Work, quantity: Decimal | None) -> None:
-        """The quantity of a leg was changed: that much is to be left now, whatever others filled before."""
-        group = work.group
-        if group is not None and quantity is not None:
+        """A strategy has changed the quantity of a leg: to what it is to be now, whatever others have filled."""
+        if work.group is not None and quantity is not None:
             work.asked = quantity
-            work.base = add(quantity, sub(group.filled, work.order.filled))
-            group.size = max(group.size, work.base)
+            work.base = add(quantity, sub(work.group.filled, work.order.filled))
+            work.group.size = max(work.group.size, work.base)
 
     def refused(self, work: Work) -> None:
         """The venue will not change a leg: one that is too large for what others have filled is canceled."""
@@ -55,17 +58,20 @@ class OcoGroups:
         if group is None or not order.is_open:
             return
         taken = sub(group.filled, order.filled)
-        if taken <= 0:
-            work.base = work.asked = order.quantity
-        elif order.quantity > sub(work.base, taken) and order.status is not OrderStatus.CANCELING:
-            self._desk.cancel(work, f"OCO: filled by another order of group {order.terms.oco!r}")
+        if taken > 0 and order.quantity > sub(work.base, taken):
+            if order.status is not OrderStatus.CANCELING:
+                self._desk.cancel(work, f"OCO: filled by another order of group {order.terms.oco!r}")
+        else:
+            work.base, work.asked = add(order.quantity, taken), order.quantity
 
     def enforce(self, work: Work) -> None:
         """A leg has changed: make the others what they are to be now, and send those that waited for it."""
         group = work.group
         if group is None:
             return
-        if not all(leg.needs.group_native for leg in group.legs):
+        if work.order.is_open and work not in group.legs:
+            group.legs.append(work)  # it was thought to be over
+        if not group.native:
             for leg in tuple(group.legs):
                 if leg.order.is_open:
                     self._shrink(group, leg)
@@ -91,15 +97,15 @@ class OcoGroups:
         if wanted >= leg.asked or order.status is OrderStatus.CANCELING:
             return
         leg.asked = wanted
-        if wanted > max(order.filled, ZERO) and not self._desk.change(leg, quantity=wanted):
+        if wanted > max(order.filled, ZERO) and not self._desk.shrink(leg, wanted):
             return
         self._desk.cancel(leg, f"OCO: filled by another order of group {order.terms.oco!r}")
 
 
 def _trades_at_once(leg: Work) -> bool:
-    """Whether it is a market order by now: nobody cancels that, and it is soon over."""
+    """Whether it is a market order by now: nobody cancels that, and it is soon over (unless worked in slices)."""
     kind = leg.order.order_type
-    return not kind.has_limit and (leg.triggered or not kind.is_conditional)
+    return not kind.has_limit and (leg.triggered or not (kind.is_conditional or leg.needs.algorithm))
 
 
 def _key(work: Work) -> _Key:

@@ -1,5 +1,6 @@
 """The register: every order that is ours, open or lately closed, and the one place that tells of them."""
 
+from collections import OrderedDict
 from decimal import Decimal
 
 from tradingd.domain.enums import OrderStatus
@@ -41,9 +42,10 @@ class OrderRegister:
         self._closed_kept = closed_kept
         self._remembered = remembered
         self.open: dict[str, Order] = {}
-        self.closed: dict[str, Order] = {}
+        self.closed: OrderedDict[str, Order] = OrderedDict()
+        # Ordered, because taking the oldest from a plain dict searches through all that went before it.
         self.by_intent: dict[str, str] = {}
-        self.past_intents: dict[str, None] = {}
+        self.past_intents: OrderedDict[str, None] = OrderedDict()
         self.trades = BookedTrades(remembered)
         self.refusing = ""
         """Why no new order may be sent; empty when it may."""
@@ -156,7 +158,7 @@ class OrderRegister:
     def _close(self, order: Order) -> None:
         self.closed[order.order_id] = order
         if len(self.closed) > self._closed_kept:
-            self._forget(self.closed.pop(next(iter(self.closed))))
+            self._forget(self.closed.popitem(last=False)[1])
 
     def _forget(self, order: Order) -> None:
         self.trades.forget(order.order_id)
@@ -166,4 +168,4 @@ class OrderRegister:
         self.by_intent.pop(order.intent_id, None)
         self.past_intents[order.intent_id] = None
         if len(self.past_intents) > self._remembered:
-            del self.past_intents[next(iter(self.past_intents))]
+            self.past_intents.popitem(last=False)

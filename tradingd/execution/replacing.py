@@ -80,10 +80,8 @@ class Replacer:
     def on_child(self, work: Work, child: Order, label: int) -> None:
         """Go on when a child is over: with the next one, or not at all."""
         plan = _plan(work)
-        if label != work.labels:
-            return
         if child.is_open:
-            if plan.replacing and child.status is _S.OPEN:  # the venue refused to cancel it
+            if plan.replacing and child.status is _S.OPEN and label == work.labels:  # its cancel was refused
                 self._stay(work, plan)
             return
         if work.children or work.ending:
@@ -109,6 +107,14 @@ class Replacer:
         self._parents.cancel_child(child, "to be replaced")
         return ""
 
+    def shrink(self, work: Work, quantity: Decimal) -> bool:
+        """Let the child that is to follow be smaller."""
+        plan = _plan(work)
+        if not plan.replacing or work.ending:
+            return False
+        plan.change = (quantity, *plan.change[1:])
+        return True
+
     # --- inside ----------------------------------------------------------------------------------------------
 
     def _send(self, work: Work) -> None:
@@ -131,8 +137,10 @@ class Replacer:
     def _replace(self, work: Work, plan: _Plan) -> None:
         """The child before is over: the parent becomes what was asked for, and the next child is sent."""
         asked, plan.replacing, plan.asked = plan.asked, False, False
-        change, plan.change = plan.change, (None, None, None)
-        work.order.amend(*change)
+        (quantity, *prices), plan.change = plan.change, (None, None, None)
+        if quantity is not None:
+            quantity = max(quantity, work.order.filled)  # more may have filled before the cancel arrived
+        work.order.amend(quantity, *prices)
         requote = work.order.terms.requote
         if asked and (requote is None or requote.worst is None):
             plan.worst = work.order.limit_price  # the strategy's own limit is the worst price
@@ -152,6 +160,7 @@ class Replacer:
             plan.asked = False
             self._desk.tell(work, "MODIFY_REJECTED: the venue did not cancel the order that was to be replaced")
         self._arm(work)
+        self._desk.kept(work)
 
     def _on_alarm(self, work: Work) -> None:
         """The order has not filled in time."""

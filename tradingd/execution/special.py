@@ -94,8 +94,8 @@ class SpecialOrders:
         if self._register.refusing:
             self.end(work, Trigger.VOID, self._register.refusing)
             return
-        if work.triggered and self.groups.must_wait(work):
-            return
+        if work.triggered and (work.is_out or self.groups.must_wait(work) or work.is_out):
+            return  # what had to make way for it may have been over at once, and have sent it
         if needs.priced and not self._would_rest(work):
             return
         self.holding.drop(work)
@@ -162,6 +162,16 @@ class SpecialOrders:
             return "it has triggered already"
         return "" if self._changes.ask(order, quantity, limit_price, stop_price) else "the order is not open"
 
+    def shrink(self, work: Work, quantity: Decimal) -> str:
+        """Make less of an open order, also while it is being replaced."""
+        if work.worker is not None and work.worker.shrink(work, quantity):
+            return ""
+        return self.change(work, quantity=quantity)
+
+    def kept(self, work: Work) -> None:
+        """The venue will not change or replace an order: its group has to know."""
+        self.groups.refused(work)
+
     def tell(self, work: Work, reason: str = "") -> None:
         """Tell an order's state, and clean up after one that is over."""
         self._register.tell(work.order, reason)
@@ -194,7 +204,7 @@ class SpecialOrders:
         if order is not work.order and not order.is_open:
             work.owes(order, report.filled)
         if report.kind is ReportKind.MODIFY_REJECTED:
-            self.groups.refused(work)
+            self.kept(work)
         self._go_on(work, order)
 
     def on_market_data(self, event: MarketEvent) -> None:
@@ -209,7 +219,7 @@ class SpecialOrders:
             self.parents.on_child(work, order)
         elif not order.is_open:
             self._over(work)
-        if work.ends_as is Trigger.EXPIRE and work.order.status is OrderStatus.OPEN:
+        if work.overdue and work.order.status is OrderStatus.OPEN:
             self.alarms.set("expire", work, self._register.clock.now() + _RETRY_NS)
         self.groups.enforce(work)
 

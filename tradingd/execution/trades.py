@@ -1,5 +1,7 @@
 """Which trades have been booked: the memory behind "every fill exactly once"."""
 
+from collections import OrderedDict
+
 from tradingd.domain.enums import Side
 from tradingd.domain.events import TradeReport
 
@@ -21,7 +23,7 @@ class BookedTrades:
     def __init__(self, pooled: int) -> None:
         self._orders: dict[TradeKey, str] = {}
         self._by_order: dict[str, list[TradeKey]] = {}
-        self._pool: dict[TradeKey, str] = {}
+        self._pool: OrderedDict[TradeKey, str] = OrderedDict()
         self._pooled = pooled
 
     def __len__(self) -> int:
@@ -54,7 +56,7 @@ class BookedTrades:
     def _put_in_pool(self, key: TradeKey, order_id: str) -> None:
         self._pool[key] = order_id
         if len(self._pool) > self._pooled:
-            del self._pool[next(iter(self._pool))]
+            self._pool.popitem(last=False)
 
 
 def is_trade(report: TradeReport) -> bool:

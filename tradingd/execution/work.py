@@ -15,10 +15,13 @@ __all__ = ["Desk", "OcoGroup", "Work", "Worker"]
 class OcoGroup:
     """Orders of which what fills of one is taken from the others."""
 
-    __slots__ = ("filled", "legs", "size")
+    __slots__ = ("filled", "legs", "native", "size")
 
     def __init__(self) -> None:
         self.legs: list[Work] = []
+        """Those that may still fill."""
+        self.native = True
+        """Whether the venue has kept all its legs in step so far."""
         self.filled: Decimal = Decimal(0)
         self.size: Decimal = Decimal(0)
         """The quantity of its greatest leg: what the group may fill in all."""
@@ -40,6 +43,7 @@ class Work:
         "needs",
         "order",
         "over",
+        "overdue",
         "owed",
         "state",
         "triggered",
@@ -58,6 +62,8 @@ class Work:
         """A parent that gets no further children: it is over when those it has are."""
         self.over = False
         """It has been told that the order is over."""
+        self.overdue = False
+        """Its time (DAY, GTD) is over: a cancel that the venue refuses, whoever asked for it, is tried again."""
         self.triggered = False
         """A conditional order whose price was touched: it is a market or limit order now."""
         self.worker: Worker | None = None
@@ -82,6 +88,11 @@ class Work:
     def at_venue(self) -> bool:
         """Whether the venue has, or may have, some of it."""
         return self.order.is_open and self.order.status is not OrderStatus.PREPARED
+
+    @property
+    def is_out(self) -> bool:
+        """Whether it is not held (any more): sent, handed to a worker, or over."""
+        return self.worker is not None or self.order.status is not OrderStatus.PREPARED
 
     @property
     def available(self) -> Decimal:
@@ -135,6 +146,9 @@ class Worker(Protocol):
     ) -> str:
         """Change a parent; returns why not, or nothing when the change is under way."""
 
+    def shrink(self, work: Work, quantity: Decimal) -> bool:
+        """Let a change that is under way lead to this quantity instead; whether there is one."""
+
 
 class Desk(Protocol):
     """What the parts that do something for orders ask of the whole."""
@@ -159,6 +173,12 @@ class Desk(Protocol):
         stop_price: Decimal | None = None,
     ) -> str:
         """Change an open order, wherever it is; returns why not, or nothing when that is under way or done."""
+
+    def shrink(self, work: Work, quantity: Decimal) -> str:
+        """Make less of an open order, also while it is being replaced; returns why not."""
+
+    def kept(self, work: Work) -> None:
+        """The venue will not change or replace an order: it works on as it is."""
 
     def watch(self, symbol: str) -> None:
         """Market events of `symbol` are needed from now on."""

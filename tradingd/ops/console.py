@@ -258,6 +258,8 @@ def _figures(summary: Summary) -> Iterable[tuple[str, Text | str]]:
     yield "Max drawdown", f"{quantize(summary.max_drawdown_percent, _CENT)}%"
     yield "Fills", f"{summary.fills:,}"
     yield "Fees", _fees(summary.fees)
+    if summary.dividends:
+        yield "Dividends", _fees(summary.dividends)
     yield "Orders", orders or "none"
     if summary.denials:
         yield "Denied by", "  ".join(f"{_clean(reason)} {count:,}" for reason, count in summary.denials.items())

@@ -379,6 +379,11 @@ _EVENTS: Final[Mapping[EventType, tuple[str, int, tuple[str, ...]]]] = {
         (*_WHO, "order_id", "status", *_ORDER, "filled", "reason"),
     ),
     EventType.FILL: ("fill", logging.INFO, (*_WHO, "order_id", "trade_id", "venue", "side", "quantity", "price")),
+    EventType.CORPORATE_ACTION: (
+        "corporate_action",
+        logging.INFO,
+        ("symbol", "kind", "numerator", "denominator", "amount", "currency"),
+    ),
     EventType.FAULT: ("strategy_faulted", logging.ERROR, ("strategy_id", "error")),
     EventType.MARGIN_CALL: ("margin_call", logging.WARNING, ("venue", "currency", "equity", "required")),
     EventType.HALT: ("halt", logging.WARNING, ("scope", "key", "state", "reason")),

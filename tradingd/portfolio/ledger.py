@@ -7,7 +7,7 @@ from tradingd.domain.events import LedgerEntry
 from tradingd.domain.money import ZERO, add, sub
 from tradingd.errors import AccountingError
 
-__all__ = ["ASSETS", "EQUITY", "FEES", "MARKET", "PNL", "Ledger"]
+__all__ = ["ASSETS", "DIVIDENDS", "EQUITY", "FEES", "MARKET", "PNL", "Ledger"]
 
 ASSETS = "assets"
 """What we own, per asset. Everything else explains where it came from or went."""
@@ -16,6 +16,8 @@ MARKET = "market"
 FEES = "fees"
 PNL = "pnl"
 """Gains (negative: losses) settled in cash on contracts."""
+DIVIDENDS = "dividends"
+"""What shares have paid, or (for shorts) we have paid for them."""
 EQUITY = "equity"
 """Deposits and withdrawals."""
 

@@ -6,7 +6,15 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 from tradingd.domain.enums import Side
-from tradingd.domain.events import EventType, Fee, Fill, LedgerEntry, MarketEvent, PositionUpdate
+from tradingd.domain.events import (
+    CorporateAction,
+    EventType,
+    Fee,
+    Fill,
+    LedgerEntry,
+    MarketEvent,
+    PositionUpdate,
+)
 from tradingd.domain.instrument import Instrument
 from tradingd.domain.money import (
     ZERO,
@@ -23,8 +31,9 @@ from tradingd.domain.ports import Emit, InstrumentLookup, Stage
 from tradingd.domain.position import Position
 from tradingd.domain.prices import PriceBoard
 from tradingd.errors import AccountingError, MoneyError
+from tradingd.portfolio.actions import ActionBooks
 from tradingd.portfolio.forced import parts_of
-from tradingd.portfolio.ledger import ASSETS, EQUITY, FEES, MARKET, PNL, Ledger
+from tradingd.portfolio.ledger import ASSETS, DIVIDENDS, EQUITY, FEES, MARKET, PNL, Ledger
 from tradingd.portfolio.valuation import Valuation
 
 __all__ = ["PortfolioManager"]
@@ -43,7 +52,14 @@ class PortfolioManager:
 
     stage: ClassVar[Stage] = Stage.PORTFOLIO
     required_events: ClassVar[frozenset[EventType]] = frozenset(
-        {EventType.FILL, EventType.BAR, EventType.QUOTE, EventType.TRADE, EventType.BOOK}
+        {
+            EventType.FILL,
+            EventType.BAR,
+            EventType.QUOTE,
+            EventType.TRADE,
+            EventType.BOOK,
+            EventType.CORPORATE_ACTION,
+        }
     )
 
     def __init__(
@@ -68,6 +84,7 @@ class PortfolioManager:
         self._open: dict[str, Position] = {}
         self._by_strategy: dict[tuple[str, str], Position] = {}
         self._strategy_fees: dict[str, dict[str, Decimal]] = {}
+        self._actions = ActionBooks(self._by_strategy, self._book, self._valuation)
         self._peak = self._equity = self.initial_cash
         if self.initial_cash:
             self.deposit(self.initial_cash, ts=0)
@@ -79,7 +96,7 @@ class PortfolioManager:
         market = dict.fromkeys(
             (EventType.BAR, EventType.QUOTE, EventType.TRADE, EventType.BOOK), self.on_market_data
         )
-        return {EventType.FILL: self.on_fill, **market}
+        return {EventType.FILL: self.on_fill, EventType.CORPORATE_ACTION: self.on_corporate_action, **market}
 
     def market_interest(self) -> Container[str]:
         """The symbols whose prices count in equity at this moment: a live view."""
@@ -129,6 +146,20 @@ class PortfolioManager:
                         part,
                     )
                 )
+
+    def on_corporate_action(self, action: CorporateAction) -> None:
+        """Book a split or dividend of what the account and the strategies hold.
+
+        Raises:
+            AccountingError: a fraction of a share is to be paid for, and nothing has a price.
+
+        """
+        instrument = self._instrument(action.symbol)
+        position = self._position(action.symbol)
+        for asset in self._actions.apply(action, instrument, position):
+            self._valuation.set_asset(asset, self.ledger.balance(asset))
+        if not position.quantity:
+            self._open.pop(action.symbol, None)
 
     def deposit(self, amount: DecimalLike, asset: str = "", ts: int = 0) -> None:
         """Put `amount` of `asset` (the account's currency unless told) in; negative takes it out."""
@@ -199,6 +230,12 @@ class PortfolioManager:
         if strategy_id is None:
             return dict(self.ledger.balances(FEES))
         return MappingProxyType(self._strategy_fees.get(strategy_id, {}))
+
+    def dividends(self, strategy_id: str | None = None) -> Mapping[str, Decimal]:
+        """Dividends by asset, of the account or of one strategy; negative where shorts paid more."""
+        if strategy_id is None:
+            return {asset: neg(given) for asset, given in self.ledger.balances(DIVIDENDS)}
+        return MappingProxyType(dict(self._actions.income(strategy_id)))
 
     def price(self, symbol: str) -> Decimal | None:
         """The price that `symbol` is marked at; None before the first."""

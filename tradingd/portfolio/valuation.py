@@ -79,6 +79,12 @@ class Valuation:
         if symbol not in self._prices.latest:
             self.touch(symbol)
 
+    def restate(self, symbol: str, change: Callable[[Decimal], Decimal]) -> None:
+        """The price board has put `symbol` on other terms; `change` does so with its last trade's price."""
+        if symbol in self._last_trade:
+            self._last_trade[symbol] = change(self._last_trade[symbol])
+        self.touch(symbol)
+
     def price(self, symbol: str) -> Decimal | None:
         """The mark of `symbol`: its latest market price, else its last trade's; None when that is no number."""
         if symbol in self._prices.latest:

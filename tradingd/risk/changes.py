@@ -74,7 +74,10 @@ class ChangeDesk:
             limit_price=reservation.limit_price if change.limit_price is None else change.limit_price,
             stop_price=reservation.stop_price if change.stop_price is None else change.stop_price,
             reduce_only=reservation.reduce_only,
-            reduces=eases or self._book.reduces(symbol, side, unbooked, shares, reservation.unbooked),
+            reduces=eases
+            or self._book.reduces(
+                symbol, side, unbooked, shares, reservation.unbooked, reduce_only=reservation.reduce_only
+            ),
             group=shares,
             keeps_quantity=keeps_quantity,
             unbooked=reservation.unbooked,

@@ -10,6 +10,7 @@ A child releases no more once its strategy has canceled or resized it, once its 
 anything but fills (its own, or those of another leg of its OCO group), and when a signal makes way for itself.
 """
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from decimal import Decimal
 
@@ -50,7 +51,7 @@ class ChildDesk:
         """Children by the intents of their orders."""
         self._crowded: dict[str, dict[str, Child]] = {}
         """By symbol, those that found no room where orders may yet turn out to take less than they count."""
-        self._ended: dict[str, None] = {}
+        self._ended: OrderedDict[str, None] = OrderedDict()
         """Parents that are over, oldest first."""
 
     @property

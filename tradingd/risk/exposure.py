@@ -44,6 +44,14 @@ class Claim(Protocol):
     def shares(self) -> Group | None:
         """The group with whose other legs it counts as one order; None when it counts by itself."""
 
+    @property
+    def reduce_only(self) -> bool:
+        """Whether the venue lets it do no more than shrink the position."""
+
+    @property
+    def is_on_its_way(self) -> bool:
+        """Whether other legs of its group may fill before the venue has it, as it is."""
+
 
 class _Part(NamedTuple):
     """As much of a claim as quantities need, and nothing else."""
@@ -51,6 +59,8 @@ class _Part(NamedTuple):
     outstanding: Decimal
     unbooked: Decimal
     shares: Group | None
+    reduce_only: bool = False
+    is_on_its_way: bool = False
 
 
 class _Quantities(Protocol):
@@ -62,6 +72,21 @@ class _Quantities(Protocol):
     def unbooked(self) -> Decimal: ...
     @property
     def shares(self) -> Group | None: ...
+    @property
+    def reduce_only(self) -> bool: ...
+    @property
+    def is_on_its_way(self) -> bool: ...
+
+
+class _Bounds(NamedTuple):
+    """The worst notionals of a symbol, and the very objects that they derive from."""
+
+    event: object
+    revision: int
+    held: Decimal
+    cost: Decimal
+    rate: Decimal | None
+    worst: tuple[Decimal, Decimal]
 
 
 class ExposureBook(ReservationBook):
@@ -70,7 +95,8 @@ class ExposureBook(ReservationBook):
     The portfolio tells positions; this book adds what working orders could still do to them. Orders count at
     the latest price or at their own, whichever makes more of them; before the first price at their own. Amounts
     are in the account's currency. Of the legs of one OCO group that the venue keeps, what has filled counts,
-    and of the rest the largest leg alone: its fills are taken from the others. Per-symbol figures are cached
+    and of the rest the largest leg alone: its fills are taken from the others. Reduce-only legs on their way may
+    fill beside it, though together no more than there is to reduce. Per-symbol figures are cached
     under everything they derive from, so that a stale one cannot be read.
     """
 
@@ -85,7 +111,7 @@ class ExposureBook(ReservationBook):
         self._venues: Venues = venues or {}
         self._portfolio = portfolio
         self._prices = prices
-        self._cache: dict[str, tuple[tuple[object, ...], tuple[Decimal, Decimal]]] = {}
+        self._cache: dict[str, _Bounds] = {}
 
     def capabilities(self, instrument: Instrument) -> VenueCapabilities:
         """What the instrument's venue can do of itself."""
@@ -131,14 +157,42 @@ class ExposureBook(ReservationBook):
         sells, buys = self._of(symbol, Side.SELL, strategy_id), self._of(symbol, Side.BUY, strategy_id)
         if claim is not None:
             (buys if claim.side is Side.BUY else sells).append(claim)
-        return sub(held, _worst_case(sells)), add(held, _worst_case(buys))
+        low, high = _worst_case(sells), _worst_case(buys)
+        if _races(sells) or _races(buys):
+            long, short = self._reducible(symbol, held, strategy_id, claim)
+            low, high = max(low, _raced(sells, long)), max(high, _raced(buys, short))
+        return sub(held, low), add(held, high)
+
+    def _reducible(
+        self, symbol: str, held: Decimal, strategy_id: str | None, claim: Claim | None
+    ) -> tuple[Decimal, Decimal]:
+        """What reduce-only sells, and buys, may find at most to reduce.
+
+        Of the account that is what it holds: what reduces what is bought first leaves it no lower. One strategy's
+        orders may also reduce what others hold, and what anybody buys first.
+        """
+        if strategy_id is None:
+            return max(ZERO, held), max(ZERO, neg(held))
+        total = self._portfolio.get_position(symbol).quantity
+        own = ZERO if claim is None else claim.outstanding
+        up, down = self.pending(symbol, Side.BUY), self.pending(symbol, Side.SELL)
+        return max(ZERO, add(add(total, up), own)), max(ZERO, add(sub(down, total), own))
 
     def reduces(
-        self, symbol: str, side: Side, quantity: Decimal, shares: Group | None = None, unbooked: Decimal = ZERO
+        self,
+        symbol: str,
+        side: Side,
+        quantity: Decimal,
+        shares: Group | None = None,
+        unbooked: Decimal = ZERO,
+        *,
+        reduce_only: bool = False,
     ) -> bool:
         """Whether an order could only shrink the account's position, whichever subset of orders fills.
 
-        With it, all that the working orders of its side could take away must not exceed what is held.
+        With it, all that the working orders of its side could take away must not exceed what is held. For one
+        that is `reduce_only` itself a group counts as its largest leg from the first moment: a race at the venue,
+        which lets it cross no zero, must not keep protection away.
         """
         held = self._portfolio.get_position(symbol).quantity
         if not held or (held > 0) == (side is Side.BUY):
@@ -146,7 +200,9 @@ class ExposureBook(ReservationBook):
         if symbol not in self._by_symbol:
             return quantity <= magnitude(held)
         orders: list[_Quantities] = [*self._of(symbol, side), _Part(quantity, unbooked, shares)]
-        return _worst_case(orders) <= magnitude(held)
+        if _worst_case(orders) > magnitude(held):
+            return False
+        return reduce_only or not _races(orders) or _raced(orders, magnitude(held)) <= magnitude(held)
 
     # --- money -----------------------------------------------------------------------------------------------
 
@@ -170,19 +226,26 @@ class ExposureBook(ReservationBook):
     def notional_bounds(self, symbol: str) -> tuple[Decimal, Decimal]:
         """The worst short (<= 0) and long (>= 0) notional of a symbol."""
         position = self._portfolio.get_position(symbol)
-        revision = self._revision.get(symbol, 0)
-        if not position.quantity and not self._by_symbol.get(symbol):
+        if not position.quantity and symbol not in self._by_symbol:
             return ZERO, ZERO
         settle = self.instrument(symbol).settle
         rate = None if settle == self._portfolio.currency else self._portfolio.rate(settle)
-        key = (self._prices.latest.get(symbol), position.quantity, position.cost, revision, rate)
+        event, revision = self._prices.latest.get(symbol), self._revision.get(symbol, 0)
         cached = self._cache.get(symbol)
-        if cached is None or cached[0] != key:
-            low, high = self.bounds(symbol)
-            sells, buys = self._of(symbol, Side.SELL), self._of(symbol, Side.BUY)
-            worst = (neg(self._worst(symbol, neg(low), sells)), self._worst(symbol, high, buys))
-            cached = self._cache[symbol] = (key, worst)
-        return cached[1]
+        if (
+            cached is not None
+            and cached.event is event
+            and cached.revision == revision
+            and cached.held is position.quantity
+            and cached.cost is position.cost
+            and cached.rate == rate
+        ):
+            return cached.worst
+        low, high = self.bounds(symbol)
+        sells, buys = self._of(symbol, Side.SELL), self._of(symbol, Side.BUY)
+        worst = (neg(self._worst(symbol, neg(low), sells)), self._worst(symbol, high, buys))
+        self._cache[symbol] = _Bounds(event, revision, position.quantity, position.cost, rate, worst)
+        return worst
 
     def notional_with(self, claim: Claim, strategy_id: str | None = None) -> Decimal:
         """The worst notional that a symbol could have on the side of one more order, with that order."""
@@ -277,3 +340,21 @@ def _worst_case(orders: Sequence[_Quantities]) -> Decimal:
     for largest in groups.values() if groups is not None else ():
         total = add(total, largest)
     return total
+
+
+def _races(orders: Sequence[_Quantities]) -> bool:
+    """Whether legs that share from the first moment may yet fill beside their group."""
+    return any(order.shares is not None and order.is_on_its_way for order in orders)
+
+
+def _raced(orders: Sequence[_Quantities], reducible: Decimal) -> Decimal:
+    """What orders of one side could fill when legs on their way come too late to be taken from.
+
+    Together reduce-only orders fill no more than there is to reduce.
+    """
+    late = [order for order in orders if order.shares is not None and order.is_on_its_way]
+    there = [order for order in orders if order.shares is None or not order.is_on_its_way]
+    full = _worst_case(there)
+    for order in late:
+        full = add(full, order.outstanding)
+    return min(full, add(_worst_case([order for order in orders if not order.reduce_only]), reducible))

@@ -61,7 +61,9 @@ class Gate:
 
     def advance(self, ts: int) -> None:
         """It is at least `ts` now."""
-        self.context.now = max(self.context.now, ts)
+        context = self.context
+        if ts > context.now:  # noqa: PLR1730 - as in RiskManager.on_market_data
+            context.now = ts
 
     def tell(self, event: Event) -> None:
         """Emit an event."""
@@ -98,7 +100,7 @@ class Gate:
 
     def halted(self, strategy_id: str, symbol: str, *, shrinks: bool) -> Denied | None:
         """The halt that stands against an order, or None; what only shrinks a position passes the mild ones."""
-        halt = self.halts.strictest(strategy_id, symbol)
+        halt = self.halts.strictest(strategy_id, symbol) if self.halts.live else None
         if halt is None or (shrinks and halt.state < HaltState.CANCEL_ALL):
             return None
         return Denied("HALTED", f"{halt.scope} {halt.key} is {halt.state.name}: {halt.reason}")
@@ -118,8 +120,9 @@ class Gate:
         As long as a reduce-only order works, nobody else may sell (or buy back) what it is there to reduce. An
         order that is not to bind others so is not reduce-only where others hold, or work in, the symbol.
         """
-        reduces = self.book.reduces(instrument.symbol, details.side, details.quantity)
         firm = binds_others or self._alone(strategy_id, instrument.symbol)
+        only = details.is_exit and firm
+        reduces = self.book.reduces(instrument.symbol, details.side, details.quantity, reduce_only=only)
         return Proposal(
             ts=self.now,
             strategy_id=strategy_id,
@@ -131,7 +134,7 @@ class Gate:
             reference=self.book.price(instrument.symbol),
             decided_at=decided_at,
             limit_price=details.limit_price,
-            reduce_only=details.is_exit and reduces and firm,
+            reduce_only=only and reduces,
             reduces=reduces,
         )
 
@@ -140,6 +143,8 @@ class Gate:
         book, symbol, terms = self.book, request.symbol, request.terms
         instrument = book.instrument(symbol)
         group = book.group(request.strategy_id, instrument, request.order_type, terms) if terms.oco else None
+        only = request.reduce_only
+        shares = group if only else None
         return Proposal(
             ts=self.now,
             strategy_id=request.strategy_id,
@@ -151,8 +156,8 @@ class Gate:
             reference=book.price(symbol),
             limit_price=request.limit_price,
             stop_price=request.stop_price,
-            reduce_only=request.reduce_only,
-            reduces=book.reduces(symbol, request.side, request.quantity, group if request.reduce_only else None),
+            reduce_only=only,
+            reduces=book.reduces(symbol, request.side, request.quantity, shares, reduce_only=only),
             terms=terms,
             group=group,
         )

@@ -3,8 +3,9 @@
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
+from tradingd.domain.actions import restated_price
 from tradingd.domain.enums import Direction, OrderStatus, OrderType, Side
-from tradingd.domain.events import OrderUpdate, ProtectRequest
+from tradingd.domain.events import CorporateAction, OrderUpdate, ProtectRequest
 from tradingd.domain.instrument import Instrument
 from tradingd.domain.terms import Trail
 from tradingd.risk.exposure import Reservation
@@ -108,6 +109,15 @@ class Guard:
         for leg in self.legs:
             leg.failures, leg.retry_at = 0, 0
 
+    def restate(self, action: CorporateAction) -> None:
+        """Want the same in new shares."""
+        for name in ("stop_price", "_target_price", "level"):
+            price = getattr(self, name)
+            if price is not None:
+                setattr(self, name, restated_price(action, price))
+        if self.trail is not None and not self.trail.is_percent:
+            self.trail = Trail(restated_price(action, self.trail.offset))
+
     @property
     def key(self) -> tuple[str, str]:
         """Strategy id and symbol."""
@@ -190,9 +200,9 @@ def lost(order: Reservation) -> bool:
 
 
 def failed(reservation: Reservation) -> bool:
-    """Whether an order ended by anything but fills, or because another leg of its group is over."""
+    """Whether an order ended by anything but fills, a split, or because another leg of its group is over."""
     told = reservation.latest
     if told is None or told.status is OrderStatus.FILLED:
         return False
-    by_group = reservation.taken or told.reason.startswith("OCO")
+    by_group = reservation.taken or told.reason.startswith(("OCO", "SPLIT"))
     return not (told.status is OrderStatus.CANCELED and by_group)

@@ -1,14 +1,16 @@
 """The risk gate: nothing reaches execution by another way."""
 
 from collections.abc import Callable, Container, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, ClassVar, cast
 
 import msgspec
 
-from tradingd.domain.enums import Direction, HaltScope, HaltState, OrderType, Side
+from tradingd.domain.enums import ActionKind, Direction, HaltScope, HaltState, OrderType, Side
 from tradingd.domain.events import (
     Bar,
     CancelRequest,
+    CorporateAction,
     EventType,
     MarginCall,
     MarketEvent,
@@ -32,7 +34,7 @@ from tradingd.risk.gate import Gate
 from tradingd.risk.guards import NEVER
 from tradingd.risk.halting import Halting
 from tradingd.risk.halts import ACCOUNT_KEY, HaltBoard
-from tradingd.risk.limits.base import Limit, Monitor, Proposal
+from tradingd.risk.limits.base import DAY_NS, Limit, Monitor, Proposal, RiskContext
 from tradingd.risk.protection import Protection
 from tradingd.risk.requests import RequestDesk
 from tradingd.risk.signals import SignalDesk
@@ -80,6 +82,7 @@ class RiskManager:
             EventType.POSITION,
             EventType.FAULT,
             EventType.MARGIN_CALL,
+            EventType.CORPORATE_ACTION,
             *_MARKET,
         }
     )
@@ -108,6 +111,7 @@ class RiskManager:
         )
         self._sizing = SignalSizing(position_sizer, portfolio, allow_short=allow_short)
         self._context = self._gate.context
+        self._in_old_shares: tuple[Reservation, ...] = ()
         self._halts = self._gate.halts
         plans: dict[tuple[str, str], Signal] = {}
         changes = ChangeDesk(self._gate)
@@ -117,6 +121,10 @@ class RiskManager:
         self._requests = RequestDesk(self._gate, changes, self._children, plans)
         self._halting = Halting(self._gate, self._sizing, self._signals)
         self._monitors = [cast("Monitor", limit) for limit in risk_limits if hasattr(limit, "watch")]
+        self._watch_equity = all(getattr(limit, "watches_equity", False) for limit in self._monitors)
+        self._watched: Decimal | None = None
+        """The equity that the limits were last asked about, and when they are to be asked again all the same."""
+        self._watch_again = 0
         self._bar_sizer: Any = position_sizer if getattr(position_sizer, "wants_bars", False) else None
 
     @property
@@ -141,6 +149,7 @@ class RiskManager:
             EventType.POSITION: self.on_position,
             EventType.FAULT: self.on_fault,
             EventType.MARGIN_CALL: self.on_margin_call,
+            EventType.CORPORATE_ACTION: self.on_corporate_action,
             **dict.fromkeys(_MARKET, self.on_market_data),
         }
 
@@ -235,13 +244,14 @@ class RiskManager:
     def on_order_update(self, update: OrderUpdate) -> None:
         """Follow an order's state; release what is provably over."""
         self._gate.advance(update.ts)
-        released = self.book.on_order_update(update)
-        if update.order_id and update.filled > update.quantity:
+        released = self._gate.book.on_order_update(update)
+        reason = update.reason
+        if update.filled > update.quantity and update.order_id:
             over = f"OVERFILL: {update.filled} of {update.quantity} ({update.intent_id})"
             self.halt(HaltScope.INSTRUMENT, update.symbol, HaltState.NO_NEW, over)
-        elif update.symbol and update.reason.startswith("CONTRADICTION"):
-            self.halt(HaltScope.INSTRUMENT, update.symbol, HaltState.NO_NEW, update.reason)
-        if update.order_id and not update.reason.startswith("MODIFY_DENIED"):
+        elif reason and update.symbol and reason.startswith("CONTRADICTION"):
+            self.halt(HaltScope.INSTRUMENT, update.symbol, HaltState.NO_NEW, reason)
+        if update.order_id and not (reason and reason.startswith("MODIFY_DENIED")):
             if self._children.active:
                 self._children.on_order_update(update)
             if self._protection.active and released is None:
@@ -269,6 +279,20 @@ class RiskManager:
         what = f"equity {call.equity} {call.currency}, maintenance margin {call.required}"
         self.halt(HaltScope.ACCOUNT, ACCOUNT_KEY, HaltState.NO_NEW, f"MARGIN_CALL: {call.venue}: {what}")
 
+    def before_action(self, action: CorporateAction) -> None:
+        """Note the orders that a split ends, and want protection in new shares."""
+        if action.kind is ActionKind.SPLIT:
+            self._in_old_shares = tuple(self.book.working(action.symbol))
+            self._protection.restate(action)
+
+    def on_corporate_action(self, action: CorporateAction) -> None:
+        """Cancel what the venue has not: orders in old shares that execution holds, or that are under way."""
+        self._gate.advance(action.ts)
+        old, self._in_old_shares = self._in_old_shares, ()
+        for reservation in old:
+            if self.book.get(reservation.intent_id) is reservation:
+                self._gate.pass_cancel(reservation, "SPLIT")
+
     def market_interest(self) -> Container[str] | None:
         """All symbols where a limit watches or the sizer follows bars; else none, but while there is work to do.
 
@@ -283,17 +307,31 @@ class RiskManager:
             context.now = event.ts
         if self._bar_sizer is not None and type(event) is Bar:
             self._bar_sizer.on_bar(event)
-        for monitor in self._monitors:
-            try:
-                demand = monitor.watch(context)
-            except (AccountingError, MoneyError):
-                continue  # equity cannot be told; until it can, the same limit's `check` denies entries
-            if demand is not None:
-                self.halt(HaltScope.ACCOUNT, ACCOUNT_KEY, demand.state, demand.reason)
+        if self._monitors:
+            self._watch(context)
         if self._halts:
             self._halting.enforce()
         if event.ts >= self._protection.due:
             self._protection.retry()
+
+    def _watch(self, context: RiskContext) -> None:
+        """Ask the watching limits; those that only look at equity have nothing to say while it stays as it is."""
+        if self._watch_equity:
+            try:
+                equity = self.portfolio.get_equity()
+            except (AccountingError, MoneyError):
+                return  # until it can be told, the same limits' `check` denies entries
+            if equity is self._watched and context.now < self._watch_again:
+                return
+            self._watched = equity
+            self._watch_again = (context.now // DAY_NS + 1) * DAY_NS
+        for monitor in self._monitors:
+            try:
+                demand = monitor.watch(context)
+            except (AccountingError, MoneyError):
+                continue  # as above
+            if demand is not None:
+                self.halt(HaltScope.ACCOUNT, ACCOUNT_KEY, demand.state, demand.reason)
 
     def _after(self, released: Reservation | None) -> None:
         """An order is over: go on with what waited for it."""
@@ -325,6 +363,7 @@ class RiskManager:
     def resume(self, scope: HaltScope, key: str, *, operator: str, reason: str) -> None:
         """Lift a halt, signed by an operator and with a reason."""
         self._halting.resume(scope, key, operator=operator, reason=reason)
+        self._watched = None  # what the limits demanded, they may demand again
         self._protection.keep_all()
 
 

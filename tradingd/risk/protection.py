@@ -16,7 +16,14 @@ from decimal import Decimal
 import msgspec
 
 from tradingd.domain.enums import Direction, HaltScope, HaltState, OrderType, Side, TimeInForce
-from tradingd.domain.events import CancelRequest, OrderRequest, OrderUpdate, ProtectRequest, Signal
+from tradingd.domain.events import (
+    CancelRequest,
+    CorporateAction,
+    OrderRequest,
+    OrderUpdate,
+    ProtectRequest,
+    Signal,
+)
 from tradingd.domain.money import ZERO, add, magnitude, sub, to_price
 from tradingd.domain.position import Position
 from tradingd.domain.terms import PLAIN, PROTECTION, OrderTerms
@@ -131,6 +138,12 @@ class Protection:
             if not asked and not self._suspended(guard) and failed(reservation):
                 told = reservation.latest
                 self._fail(guard, leg, f"{told.status}: {told.reason}" if told is not None else "no answer")
+
+    def restate(self, action: CorporateAction) -> None:
+        """A split comes: stops and targets are wanted at prices of new shares from now on."""
+        for (_, symbol), guard in self._guards.items():
+            if symbol == action.symbol:
+                guard.restate(action)
 
     def retry(self) -> None:
         """Try again what was refused and is due."""

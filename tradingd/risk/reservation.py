@@ -6,7 +6,7 @@ from typing import NamedTuple
 from tradingd.domain.enums import OrderStatus, OrderType, Side
 from tradingd.domain.events import OrderUpdate
 from tradingd.domain.instrument import Instrument
-from tradingd.domain.money import ONE, ZERO, sub
+from tradingd.domain.money import ONE, ZERO, add, sub
 from tradingd.domain.terms import Requote
 
 __all__ = ["Change", "Group", "Reservation"]
@@ -37,6 +37,8 @@ class Reservation:
         "canceled_at",
         "canceling",
         "closed",
+        "confirmed",
+        "contested",
         "filled",
         "group",
         "instrument",
@@ -47,6 +49,7 @@ class Reservation:
         "order_type",
         "price",
         "quantity",
+        "raced",
         "reduce_only",
         "refused",
         "requote",
@@ -100,12 +103,18 @@ class Reservation:
         self.filled = ZERO
         self.booked = ZERO
         self.closed = False
+        self.confirmed = False
+        """Whether the venue has accepted the order, or filled some of it; that it is being canceled is no sign."""
         self.latest: OrderUpdate | None = None
         """What execution last told of the order."""
         self.asked: list[Change] = []
         """The changes that the venue has not granted yet."""
         self.refused = 0
         """How many of these it refused."""
+        self.raced: Decimal | None = None
+        """The least that the venue may have taken from the order, and not told of, while changes are asked for."""
+        self.contested = False
+        """Whether what seemed the answer to a change may have been the news of what another leg took."""
         self.canceling = False
         self.canceled_at: int | None = None
 
@@ -127,11 +136,16 @@ class Reservation:
     def shares(self) -> Group | None:
         """The group with whose other legs it counts as one order."""
         group = self.group
-        if group is None or self.reduce_only:
-            return group
-        told = self.latest
-        settled = told is not None and (told.status in _AT_THE_VENUE or told.status.is_terminal)
-        return group if settled and all(change.quantity is None for change in self.asked) else None
+        return group if group is None or self.reduce_only or not self.is_on_its_way else None
+
+    @property
+    def is_on_its_way(self) -> bool:
+        """Whether other legs may fill before the venue has it, as it is: what these do is not taken from it."""
+        if self.group is None:
+            return False
+        over = self.latest is not None and self.latest.status.is_terminal
+        settled = over or (self._is_at_the_venue and not self.contested)
+        return not settled or any(change.quantity is not None for change in self.asked)
 
     @property
     def is_at_rest(self) -> bool:
@@ -142,7 +156,12 @@ class Reservation:
     @property
     def shrinks_by_itself(self) -> bool:
         """Whether what another leg of its group fills now is taken from it: the venue has it, as it is."""
-        return self.latest is not None and self.latest.status in _AT_THE_VENUE and not self.asked
+        return self._is_at_the_venue and not self.asked and not self.contested
+
+    @property
+    def _is_at_the_venue(self) -> bool:
+        """Whether the venue has said that it has the order, and nothing puts that in doubt."""
+        return self.confirmed and self.latest is not None and self.latest.status in _AT_THE_VENUE
 
     @property
     def limit_prices(self) -> list[Decimal]:
@@ -156,11 +175,18 @@ class Reservation:
         prices = [price for price in (self.price, change.limit_price, change.stop_price) if price]
         self.price = max(prices, key=lambda price: self.instrument.notional(ONE, price), default=ZERO)
         if change.quantity is not None:
+            if self.taken:
+                self.raced = ZERO  # it may not be told yet
             self.quantity = max(sub(self.quantity, self.taken), change.quantity)
             self.taken = ZERO  # a change tells what is to be left, whatever was taken before
 
     def follow(self, update: OrderUpdate) -> None:
         """Take over what execution tells."""
+        told = self.latest
+        lost = ZERO if told is None else sub(told.quantity, update.quantity)
+        # From CANCELING it becomes OPEN when the cancel is refused, which may have got there before the order.
+        accepted = update.status is OrderStatus.OPEN and (told is None or told.status not in _AT_THE_VENUE)
+        self.confirmed = self.confirmed or accepted or bool(update.filled)
         self.latest = update
         self.filled = max(self.filled, update.filled)
         self.limit_price = update.limit_price
@@ -170,7 +196,7 @@ class Reservation:
         if update.status is OrderStatus.OPEN:
             self.canceling = False  # a cancel was refused, or is not known yet
         if self.asked:
-            self._answered(update)
+            self._answered(update, lost)
         elif self.oco and update.reason.startswith("MODIFIED"):
             self._shrink(update)
         # An order that filled may have been changed to more before it did: its answer is still on the way.
@@ -180,6 +206,13 @@ class Reservation:
         elif not update.status.is_terminal:
             self.closed = False
             self.quantity = max(self.quantity, update.quantity)
+
+    def take(self, quantity: Decimal) -> None:
+        """Another leg of its group has filled: what of that the venue has taken from this one for certain."""
+        if self.shrinks_by_itself:
+            self.taken = add(self.taken, quantity)
+        elif self.asked:
+            self.raced = quantity if self.raced is None else min(self.raced, quantity)
 
     def _shrink(self, update: OrderUpdate) -> None:
         """Execution tells a smaller quantity unasked: believed as far as the fills of other legs explain it.
@@ -192,19 +225,26 @@ class Reservation:
             self.shrinkable = max(ZERO, sub(self.shrinkable, sub(self.quantity, least)))
             self.quantity = least
 
-    def _answered(self, update: OrderUpdate) -> None:
-        """Count answers; once there are as many as questions, the order is what execution tells."""
+    def _answered(self, update: OrderUpdate, lost: Decimal) -> None:
+        """Count answers; once there are as many as questions, the order is what execution tells.
+
+        Where it lost no less than what another leg may have taken, that may be all that was told, and the change
+        still be on its way: it counts at what it may be changed to, and as one that does not share, from then on.
+        """
         if update.reason.startswith("MODIFY_REJECTED"):
             self.refused += 1
         elif update.reason.startswith("MODIFIED"):
             granted = next((change for change in self.asked if change.granted(update)), None)
             if granted is not None:  # else it repeats an earlier answer
                 self.asked.remove(granted)
+                doubtful = self.raced is not None and lost > 0 and lost >= self.raced
+                self.contested = self.contested or (doubtful and granted.quantity is not None)
         if self.refused >= len(self.asked):
             self.asked.clear()
             self.refused = 0
-            self.quantity = update.quantity
+            self.quantity = max(self.quantity, update.quantity) if self.contested else update.quantity
             self.taken = ZERO
+            self.raced = None
             self.price = self._dearest(update)
 
     def _dearest(self, update: OrderUpdate) -> Decimal:

@@ -12,12 +12,18 @@ The legs of a group that the venue itself keeps (one cancels the other) share: w
 others. A leg counts less by what others filled since the venue confirmed it as it is; what they filled before is
 not taken from it, and what they filled while it was being changed may or may not be, so it is not believed to be.
 For the same reason a leg that is on its way to the venue, or whose quantity is being changed, shares with none:
-these may fill before it gets there, and it would still be there in full. Only reduce-only legs share from the
-first moment: what they exceed the position by then, the venue itself does not fill.
+these may fill before it gets there, and it would still be there in full. It is on its way until the venue has
+accepted it: one that is being canceled need not have got there. Only reduce-only legs share from the first
+moment where a reduce-only order is judged: what they exceed the position by then, the venue itself does not fill.
+Wherever else it is asked how far a position could get, they count in full, up to what there is to reduce.
+
+The venue's news of what it took from a leg may look like the answer to a change that is still on its way. Where
+a fill explains what seems to be an answer, the leg counts in full, and by itself, for the rest of its life.
 
 Legs of a group that execution keeps count in full each, and less only once execution has told so of one.
 """
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
@@ -62,7 +68,7 @@ class ReservationBook:
         self._lifted: Reservation | None = None
         self._heard: dict[str, Decimal] = {}
         """The account's positions after the bookings that have been heard of."""
-        self._released: dict[str, _Over] = {}
+        self._released: OrderedDict[str, _Over] = OrderedDict()
         """What is remembered of orders that are over."""
 
     def __iter__(self) -> Iterator[Reservation]:
@@ -103,9 +109,12 @@ class ReservationBook:
 
     def working(self, symbol: str, strategy_id: str | None = None) -> list[Reservation]:
         """The reservations of a symbol, of one strategy or of all."""
+        orders = self._by_symbol.get(symbol)
+        if orders is None:
+            return []
         return [
             reservation
-            for reservation in self._by_symbol.get(symbol, {}).values()
+            for reservation in orders.values()
             if strategy_id in (None, reservation.strategy_id) and reservation is not self._lifted
         ]
 
@@ -123,7 +132,10 @@ class ReservationBook:
     def reserve(self, reservation: Reservation) -> None:
         """Count an approved order at its full quantity from now on."""
         self._reservations[reservation.intent_id] = reservation
-        self._by_symbol.setdefault(reservation.symbol, {})[reservation.intent_id] = reservation
+        orders = self._by_symbol.get(reservation.symbol)
+        if orders is None:
+            orders = self._by_symbol[reservation.symbol] = {}
+        orders[reservation.intent_id] = reservation
         self._touch(reservation.symbol)
 
     @contextmanager
@@ -144,7 +156,7 @@ class ReservationBook:
 
     def on_order_update(self, update: OrderUpdate) -> Reservation | None:
         """Follow an order; returns its reservation when that has just been released completely."""
-        if not update.order_id or update.reason.startswith("MODIFY_DENIED"):
+        if not update.order_id or (update.reason and update.reason.startswith("MODIFY_DENIED")):
             return None  # risk's own words: nothing happened to an order
         reservation = self._reservations.get(update.intent_id)
         if reservation is None:
@@ -193,8 +205,8 @@ class ReservationBook:
                 continue
             if leg.group is None or other.group is None:
                 other.shrinkable = add(other.shrinkable, more)
-            elif other.shrinks_by_itself:
-                other.taken = add(other.taken, more)
+            else:
+                other.take(more)
 
     def _recalled(self, update: OrderUpdate) -> Reservation | None:
         """Count an order that holds no reservation and yet may move a position; None when it cannot.
@@ -237,7 +249,7 @@ class ReservationBook:
             reservation.symbol,
         )
         if len(self._released) > _RELEASED_KEPT:
-            del self._released[next(iter(self._released))]
+            self._released.popitem(last=False)
         return reservation
 
     def _touch(self, symbol: str) -> None:

@@ -1,6 +1,7 @@
 """Signals: wishes for positions, acted on when the strategy's working orders are out of the way."""
 
 from decimal import Decimal
+from math import inf
 
 import msgspec
 
@@ -43,13 +44,15 @@ class SignalDesk:
 
     def on_signal(self, signal: Signal) -> None:
         """Size a signal and send the order, now or when the strategy's working orders are out of the way."""
-        try:
-            # text such as "LONG" would compare as no direction at all, and be taken for the other one
-            direction = Direction.parse(signal.direction)
-        except UsageError as error:
-            self._gate.deny_signal(signal, Denied("INVALID_DIRECTION", str(error)))
-            return
-        self._on_signal(msgspec.structs.replace(signal, direction=direction))
+        if type(signal.direction) is not Direction:
+            try:
+                # text such as "LONG" would compare as no direction at all, and be taken for the other one
+                direction = Direction.parse(signal.direction)
+            except UsageError as error:
+                self._gate.deny_signal(signal, Denied("INVALID_DIRECTION", str(error)))
+                return
+            signal = msgspec.structs.replace(signal, direction=direction)
+        self._on_signal(signal)
 
     def _on_signal(self, signal: Signal) -> None:
         key = (signal.strategy_id, signal.symbol)
@@ -128,12 +131,12 @@ class SignalDesk:
 
     def _problem(self, signal: Signal) -> Denied | None:
         """What makes a signal no wish at all."""
-        numbers = {"price": signal.price, "limit": signal.limit, "stop": signal.stop, "target": signal.target}
-        for name, number in numbers.items():
-            given = number is not None or name == "price"
-            if given and not _number(number) > 0:
+        if not _is_positive(signal.price):
+            return Denied("INVALID_NUMBER", f"the signal's price is {signal.price}")
+        for name, number in (("limit", signal.limit), ("stop", signal.stop), ("target", signal.target)):
+            if number is not None and not _is_positive(number):
                 return Denied("INVALID_NUMBER", f"the signal's {name} is {number}")
-        if not _number(signal.strength) >= 0:
+        if signal.strength != 0 and not _is_positive(signal.strength):
             return Denied("INVALID_NUMBER", f"the signal's strength is {signal.strength}")
         if not self._book.knows(signal.symbol):
             return Denied("UNKNOWN_INSTRUMENT", f"{signal.symbol!r} is not configured")
@@ -146,14 +149,13 @@ class SignalDesk:
         return self._gate.halted(signal.strategy_id, signal.symbol, shrinks=closes)
 
 
-def _number(given: object) -> Decimal:
-    """A number that a strategy gave; -1, which is none of those it may give, for what is no finite number."""
+def _is_positive(given: object) -> bool:
+    """Whether what a strategy gave is a finite number above 0."""
+    if type(given) is float:
+        return 0 < given < inf
     if not isinstance(given, float | int | str | Decimal):
-        return _INVALID
+        return False
     try:
-        return to_price(given)
+        return to_price(given) > 0
     except MoneyError:
-        return _INVALID
-
-
-_INVALID = Decimal(-1)
+        return False

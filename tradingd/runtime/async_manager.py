@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from tradingd.domain.events import MARKET_EVENTS, Event, MarketEvent
+from tradingd.domain.events import Event, EventType, FeedEvent
 from tradingd.domain.prices import PriceBoard
 from tradingd.errors import UsageError
 from tradingd.runtime.clock import TimerQueue
@@ -25,7 +25,7 @@ class AsyncEventManager(EventManager):
         self, *, clock: AdvancingClock, prices: PriceBoard, timers: TimerQueue, capacity: int = 10_000
     ) -> None:
         super().__init__(clock=clock, prices=prices, timers=timers, capacity=capacity)
-        self._market: asyncio.Queue[MarketEvent | None] = asyncio.Queue(self.capacity)
+        self._market: asyncio.Queue[FeedEvent | None] = asyncio.Queue(self.capacity)
         self._pending = 0
         self._have_tasks = False
         self._quiet = asyncio.Event()
@@ -59,7 +59,7 @@ class AsyncEventManager(EventManager):
                 left_out.append(node.name)
         return tuple(left_out)
 
-    async def publish(self, event: MarketEvent) -> None:
+    async def publish(self, event: FeedEvent) -> None:
         """Hand a market event to the market-data task; waits while its queue is full."""
         await self._market.put(event)
 
@@ -70,7 +70,7 @@ class AsyncEventManager(EventManager):
 
     def _send(self, event: Event) -> None:
         """Put an event into the queues of those that want it; never waits."""
-        if event.type in MARKET_EVENTS:
+        if event.type <= EventType.BOOK:
             raise UsageError("the asynchronous event manager takes market events by `await publish(event)`")
         for node, handler in self._targets_of(event):
             self._enqueue(node, handler, event)
@@ -137,7 +137,7 @@ class AsyncEventManager(EventManager):
             if event is None:
                 return
 
-    async def _offer(self, event: MarketEvent) -> None:
+    async def _offer(self, event: FeedEvent) -> None:
         if event.ts > self.timers.next_due:
             await self._fire_timers(event.ts)
         self._step += 1

@@ -10,7 +10,7 @@ from typing import Any
 from tradingd.analytics.summary import Summary, decimal_text
 from tradingd.data.replay import ReplayFeed
 from tradingd.domain.enums import RunState
-from tradingd.domain.events import MarketEvent
+from tradingd.domain.events import FeedEvent
 from tradingd.domain.loading import explain
 from tradingd.errors import ComponentError, TradingdError, UsageError
 from tradingd.runtime.async_manager import AsyncEventManager
@@ -173,7 +173,7 @@ class DaemonSession(Session):
         await self._driver.finish()
         self.supervisor.request_stop(END_OF_DATA)
 
-    async def _publish(self, event: MarketEvent) -> None:
+    async def _publish(self, event: FeedEvent) -> None:
         if self._winding_down is not None:
             await asyncio.Event().wait()  # nothing more comes in; the stop cancels this task
         await self._driver.publish(event)

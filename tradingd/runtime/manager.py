@@ -7,6 +7,7 @@ leads to the same decisions:
 
 - A market event is offered stage by stage (broker, portfolio, execution, risk, strategy), and the next stage waits
   until all that the last one set off has been handled.
+- So is a corporate action, but to the portfolio first, and to all it concerns, whatever market they ask for.
 - In between, components that have events wait in line; each drains its inbox (up to `BATCH` events) in turn.
 """
 
@@ -17,12 +18,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Container, Iterable, Mapping
 from typing import Any, Protocol, cast
 
-from tradingd.domain.events import Event, EventType, MarketEvent, StrategyFaulted
+from tradingd.domain.events import Event, EventType, FeedEvent, StrategyFaulted
 from tradingd.domain.loading import explain
 from tradingd.domain.ports import Stage
 from tradingd.domain.prices import PriceBoard
 from tradingd.errors import ComponentError, HandlerTimeoutError, QueueOverflowError, UsageError
 from tradingd.runtime.clock import TimerQueue
+from tradingd.runtime.stages import Offer, action_stages, market_stages
 
 HARD_BOUND = 8
 """An inbox holds at most this many times `capacity`; a core component that would exceed that halts the run."""
@@ -43,7 +45,8 @@ class Component(Protocol):
     `isolated` (a fault stops only this component), `event_filter(event_type)` (the symbols, strategy ids or
     venues it wants), `market_interest()` (a live container of the symbols whose market events it has a use for at
     this moment: it is asked at every event, which spares a component those it would do nothing about; None for
-    all), `on_start()` and `on_stop()`.
+    all), `before_action(action)` (called before any component handles a corporate action), `on_start()` and
+    `on_stop()`.
     """
 
 
@@ -100,10 +103,8 @@ class Node:
 
 
 Target = tuple[Node, Handler]
-Offer = tuple[Container[str] | None, Node, Handler]
-"""Whom a market event is offered to, if its symbol is in the container (None: in any case)."""
-_KINDS = range(max(EventType) + 1)
-"""Room for every kind of event, by its number."""
+_KINDS = range(max(EventType) + 2)
+"""Room for every kind of event, by its number; the one below 0 has the last place."""
 
 Observer = tuple[weakref.ref[Any], Callable[..., None] | None]
 """Who watches: an object and the function of its class to call with it; None: the object is the function."""
@@ -242,7 +243,7 @@ class EventManager(ABC):
         targets = self._targets[event.type].get(key)
         return self._resolve(event.type, key) if targets is None else targets
 
-    def _stages_of(self, event: MarketEvent) -> tuple[tuple[Offer, ...], ...]:
+    def _stages_of(self, event: FeedEvent) -> tuple[tuple[Offer, ...], ...]:
         """Who is offered this market event, stage by stage, from the cache of routes."""
         stages = self._stages[event.type].get(event.symbol)
         return self._resolve_stages(event.type, event.symbol) if stages is None else stages
@@ -260,11 +261,10 @@ class EventManager(ABC):
         return targets
 
     def _resolve_stages(self, event_type: EventType, symbol: str) -> tuple[tuple[Offer, ...], ...]:
-        """Who is offered a symbol's market events, stage by stage."""
-        offers = [(node.interest(), node, handler) for node, handler in self._resolve(event_type, symbol)]
-        stages = tuple(
-            group for stage in Stage if (group := tuple(offer for offer in offers if offer[1].stage is stage))
-        )
+        """Who is offered a symbol's market events or corporate actions, stage by stage."""
+        targets = self._resolve(event_type, symbol)
+        is_action = event_type is EventType.CORPORATE_ACTION
+        stages = action_stages(targets) if is_action else market_stages(targets)
         self._stages[event_type][symbol] = stages
         return stages
 

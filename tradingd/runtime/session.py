@@ -138,6 +138,7 @@ class Session:
             equity=self.portfolio.get_equity(),
             positions=self._positions(),
             strategies=self._strategy_lines(),
+            dividends=self.portfolio.dividends(),
         )
 
     def snapshot(self, state: str) -> Snapshot:

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Iterable
 
-from tradingd.domain.events import Event, EventType, MarketEvent
+from tradingd.domain.events import Event, EventType, FeedEvent
 from tradingd.domain.prices import PriceBoard
 from tradingd.errors import UsageError
 from tradingd.runtime.clock import TimerQueue
@@ -93,7 +93,7 @@ class SyncEventManager(EventManager):
             finally:
                 self._busy = False
 
-    def publish(self, event: MarketEvent) -> None:
+    def publish(self, event: FeedEvent) -> None:
         """Take a market event through its stages; returns when all is quiet."""
         if self._unstarted:
             self.start()
@@ -103,7 +103,7 @@ class SyncEventManager(EventManager):
         finally:
             self._busy = False
 
-    def run(self, events: Iterable[MarketEvent]) -> None:
+    def run(self, events: Iterable[FeedEvent]) -> None:
         """Take all `events` through their stages, one after the other, until `stopping` is set."""
         if self._unstarted:
             self.start()
@@ -116,7 +116,7 @@ class SyncEventManager(EventManager):
         finally:
             self._busy = False
 
-    def _offer(self, event: MarketEvent) -> None:
+    def _offer(self, event: FeedEvent) -> None:
         ts = event.ts
         if ts > self.timers.next_due:
             self._fire_timers(ts)
@@ -127,41 +127,35 @@ class SyncEventManager(EventManager):
         stages = self._stages[event.type].get(symbol)
         if stages is None:
             stages = self._resolve_stages(event.type, symbol)
+        line = self._line
         for offers in stages:
-            if len(offers) == 1:
+            if len(offers) == 1:  # nearly always: let it handle the event at once, then all that this sets off
                 interest, node, handler = offers[0]
-                if interest is None or symbol in interest:
-                    self._offer_one(node, handler, event)
-                continue
-            for interest, node, handler in offers:
-                if interest is None or symbol in interest:
-                    self._enqueue(node, handler, event)
-            if self._line:
+                if node.faulted or not (interest is None or symbol in interest):
+                    continue
+                node.queued = True
+                self.events_handled += 1
+                self.current = node
+                try:
+                    handler(event)
+                    self.current = None
+                except (Exception, SystemExit) as error:  # noqa: BLE001 - the supervision boundary: told, never swallowed
+                    self.current = None
+                    self._fault(node, event, error)
+                if node.inbox:
+                    line.appendleft(node)
+                    self._drain(spent=1)
+                    continue
+                node.queued = False
+            else:
+                for interest, node, handler in offers:
+                    if interest is None or symbol in interest:
+                        self._enqueue(node, handler, event)
+            if line:
                 self._drain()
         self.market_events += 1
         if self._observers[event.type]:
             self._tell_observers(event)
-
-    def _offer_one(self, node: Node, handler: Handler, event: MarketEvent) -> None:
-        """Let the only component of a stage handle an event at once, and then all that this sets off."""
-        if node.faulted:
-            return
-        node.queued = True
-        self.events_handled += 1
-        self.current = node
-        try:
-            handler(event)
-            self.current = None
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - the supervision boundary: told, never swallowed
-            self.current = None
-            self._fault(node, event, error)
-        if node.inbox:
-            self._line.appendleft(node)
-            self._drain(spent=1)
-            return
-        node.queued = False
-        if self._line:
-            self._drain()
 
     def _fire_timers(self, ts: int) -> None:
         """Timers that were due before `ts` come first."""

@@ -11,6 +11,7 @@ from tradingd.domain.events import (
     Bar,
     Book,
     CancelRequest,
+    CorporateAction,
     EventType,
     Fill,
     ModifyRequest,
@@ -120,6 +121,12 @@ class Strategy:
 
     def on_book(self, book: Book) -> None:
         """At each order book."""
+
+    def on_corporate_action(self, action: CorporateAction) -> None:
+        """At a split or dividend, before the first event at new prices; `position` and `price` are new already.
+
+        A split has canceled the symbol's orders by then. What was computed from older prices is in old shares.
+        """
 
     def on_fill(self, fill: Fill) -> None:
         """When a fill of this strategy has been booked; `position` already contains it."""
@@ -429,6 +436,7 @@ class Strategy:
             EventType.QUOTE: self.on_quote,
             EventType.TRADE: self.on_trade,
             EventType.BOOK: self.on_book,
+            EventType.CORPORATE_ACTION: self.on_corporate_action,
             EventType.TIMER: self.on_timer,
             EventType.ORDER_UPDATE: self._handle_order,
             EventType.POSITION: self._handle_position,
@@ -442,7 +450,7 @@ class Strategy:
         return frozenset({self.strategy_id})
 
     def market_events(self) -> frozenset[EventType]:
-        """Which kinds of market data this strategy overrides a handler for, and bars while it warms up on them."""
+        """Which kinds of feed events this strategy overrides a handler for, and bars while it warms up on them."""
         cls = type(self)
         wanted = {
             event_type
@@ -500,4 +508,5 @@ _MARKET_HANDLERS = {
     EventType.QUOTE: "on_quote",
     EventType.TRADE: "on_trade",
     EventType.BOOK: "on_book",
+    EventType.CORPORATE_ACTION: "on_corporate_action",
 }

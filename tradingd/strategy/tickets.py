@@ -1,5 +1,6 @@
 """Following one's own explicit orders, from the wish to the last booked fill."""
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from decimal import Decimal
 
@@ -72,7 +73,7 @@ class Tickets:
 
     def __init__(self) -> None:
         self._open: dict[str, Ticket] = {}
-        self._settled: dict[str, Ticket] = {}
+        self._settled: OrderedDict[str, Ticket] = OrderedDict()
 
     def __bool__(self) -> bool:
         return bool(self._open)
@@ -123,7 +124,7 @@ class Tickets:
         there.pop(ticket.intent_id, None)
         here[ticket.intent_id] = ticket
         if len(self._settled) > _KEPT:
-            del self._settled[next(iter(self._settled))]
+            self._settled.popitem(last=False)
 
 
 class Backoff:

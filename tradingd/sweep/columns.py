@@ -15,7 +15,7 @@ import numpy as np
 
 from tradingd.broker.models import PlainSlippage
 from tradingd.domain.enums import Side
-from tradingd.domain.events import Bar, MarketEvent
+from tradingd.domain.events import Bar, FeedEvent
 from tradingd.domain.instrument import Instrument
 from tradingd.domain.money import from_market
 from tradingd.errors import UsageError
@@ -54,7 +54,7 @@ class PriceColumns(NamedTuple):
     """1 where the close is above that, by less than a unit; else 0."""
 
 
-def read_columns(events: Iterator[MarketEvent], count: int) -> BarColumns:
+def read_columns(events: Iterator[FeedEvent], count: int) -> BarColumns:
     """Collect `count` bars; what they hold beside is one chunk at a time.
 
     Raises:

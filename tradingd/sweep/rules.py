@@ -120,6 +120,7 @@ def refuse_unmodelled(settings: Settings, instrument: Instrument, interval_ns: i
 
     """
     problems = [
+        *(["data.actions: splits and dividends"] if settings.data.actions else []),
         *_broker_problems(settings),
         *_instrument_problems(settings, instrument),
         *_sizer_problems(settings),

@@ -5,7 +5,7 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
-from tradingd.config import ExecutionSettings
+from tradingd.config import BrokerSettings, ExecutionSettings
 from tradingd.domain.loading import construct
 from tradingd.domain.money import mul
 from tradingd.execution.algorithms.base import Algorithm
@@ -13,7 +13,7 @@ from tradingd.execution.algorithms.shipped import algorithm_classes
 from tradingd.execution.engine import ExecutionEngine
 from tradingd.execution.ids import OrderIds
 
-__all__ = ["make_algorithms", "make_engine"]
+__all__ = ["make_algorithms", "make_engine", "memory_of"]
 
 _NS = Decimal(1_000_000_000)
 
@@ -41,3 +41,12 @@ def make_engine(
         unfilled_timeout_ns=0 if timeout is None else int(mul(timeout, _NS)),
         **parts,
     )
+
+
+def memory_of(broker: BrokerSettings) -> dict[str, int]:
+    """How many closed orders, past intents and trades the engine remembers.
+
+    The simulated exchange is not days late and reports nothing twice: a long backtest need not hold as much as an
+    engine that a real venue answers.
+    """
+    return {"closed_kept": 1_000, "remembered": 10_000} if broker.kind == "simulated" else {}

@@ -13,6 +13,8 @@ An `intent_id` names the wish, from the strategy that had it to the last fill; a
 id that execution gave the order.
 """
 
+from tradingd.domain.events.action import CorporateAction as CorporateAction
+from tradingd.domain.events.action import FeedEvent as FeedEvent
 from tradingd.domain.events.algo import AlgoDone as AlgoDone
 from tradingd.domain.events.algo import AlgoOrder as AlgoOrder
 from tradingd.domain.events.algo import AlgoUpdate as AlgoUpdate
@@ -64,9 +66,11 @@ __all__ = [
     "CancelRequest",
     "ChildCancel",
     "ChildOrder",
+    "CorporateAction",
     "Event",
     "EventType",
     "Fee",
+    "FeedEvent",
     "Fill",
     "HaltChanged",
     "LedgerEntry",

@@ -41,6 +41,8 @@ class EventType(IntEnum):
     CHILD_ORDER = 27
     CHILD_CANCEL = 28
     PROTECT_REQUEST = 29
+    CORPORATE_ACTION = -1
+    """Below 0, so that `<= BOOK` is all that a feed brings and that is routed by symbol."""
 
 
 MARKET_EVENTS = frozenset({EventType.BAR, EventType.QUOTE, EventType.TRADE, EventType.BOOK})

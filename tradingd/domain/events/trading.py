@@ -351,8 +351,8 @@ class PositionUpdate(Event, frozen=True, gc=False):
 class LedgerEntry(Event, frozen=True, gc=False):
     """One movement of one asset between two accounts: `debit` gains `amount`, `credit` gives it.
 
-    Accounts: `assets` (ours), `market` (the other side of our trades), `fees`, `pnl` (gains on contracts) and
-    `equity` (deposits, withdrawals).
+    Accounts: `assets` (ours), `market` (the other side of our trades and of splits), `fees`, `pnl` (gains on
+    contracts), `dividends` and `equity` (deposits, withdrawals).
     """
 
     type = EventType.LEDGER

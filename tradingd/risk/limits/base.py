@@ -1,6 +1,7 @@
 """What a limit is asked, and what it may answer."""
 
 from decimal import Decimal
+from functools import reduce
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -14,7 +15,11 @@ from tradingd.domain.terms import PLAIN, OrderTerms
 from tradingd.risk.exposure import ExposureBook
 from tradingd.risk.reservation import Group
 
-__all__ = ["Denied", "HaltOrder", "Limit", "Monitor", "Proposal", "RiskContext"]
+__all__ = ["DAY_NS", "Denied", "HaltOrder", "Limit", "Monitor", "Proposal", "RiskContext"]
+
+
+DAY_NS = 86_400_000_000_000
+"""A day in nanoseconds; a UTC day begins at a multiple of it."""
 
 
 class Denied(NamedTuple):
@@ -88,6 +93,11 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
         return self.group if self.reduce_only or self.keeps_quantity else None
 
     @property
+    def is_on_its_way(self) -> bool:
+        """Whether other legs of its group may fill before the venue has it, as it is."""
+        return self.group is not None and not self.keeps_quantity
+
+    @property
     def ordered(self) -> Decimal:
         """The quantity that the venue would see."""
         return self.quantity if self.total is None else self.total
@@ -98,7 +108,7 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
         limit, stop = self.limit_price, self.stop_price
         if limit is None or stop is None:
             return stop if limit is None else limit
-        return max(limit, stop, key=lambda price: self.instrument.notional(ONE, price))
+        return self._dearer(limit, stop)
 
     @property
     def worst(self) -> Decimal | None:
@@ -114,7 +124,7 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
         """
         known = [price for price in (self.own_price, self.worst, self.works_at) if price is not None]
         if known:
-            return max(known, key=lambda price: self.instrument.notional(ONE, price))
+            return reduce(self._dearer, known)
         return self.reference or self.decided_at or ZERO
 
     @property
@@ -126,18 +136,18 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
         """
         own, reference, requote = self.own_price, self.reference, self.terms.requote
         if own is not None and requote is not None and requote.worst is not None:
-            own = max(own, requote.worst, key=lambda price: self.instrument.notional(ONE, price))
+            own = self._dearer(own, requote.worst)
         if own is None or reference is None:
             return self.price if own is None else own
-        at_market = requote is not None and requote.then == "market"
-        if (
-            self.limit_price is not None
-            and self.side is Side.BUY
-            and not self.instrument.inverse
-            and not at_market
-        ):
+        may_pay_more = self.instrument.inverse or (requote is not None and requote.then == "market")
+        if self.limit_price is not None and self.side is Side.BUY and not may_pay_more:
             return self.limit_price if requote is None else own
-        return max(own, reference, key=lambda price: self.instrument.notional(ONE, price))
+        return self._dearer(own, reference)
+
+    def _dearer(self, first: Decimal, second: Decimal) -> Decimal:
+        """Of two prices the one that makes more of a quantity."""
+        notional = self.instrument.notional
+        return second if notional(ONE, second) > notional(ONE, first) else first
 
 
 class RiskContext:
@@ -166,7 +176,11 @@ class HaltOrder(NamedTuple):
 
 
 class Monitor(Protocol):
-    """A limit that also watches: asked after each market event, before the strategies."""
+    """A limit that also watches: asked after each market event, before the strategies.
+
+    One that looks at nothing but equity and the (UTC) day may say so by a class attribute `watches_equity = True`;
+    it is then asked only when either has changed.
+    """
 
     def watch(self, context: RiskContext) -> HaltOrder | None:
         """A halt of the account that is due now, or None."""

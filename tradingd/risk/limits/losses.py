@@ -1,14 +1,14 @@
 """Limits on losses, on mark-to-market equity: unrealised losses count."""
 
 from decimal import Decimal
+from typing import ClassVar
 
 from tradingd.domain.enums import HaltState
 from tradingd.domain.money import ZERO, DecimalLike, divide, mul, quantize, sub, to_decimal
-from tradingd.risk.limits.base import Denied, HaltOrder, Proposal, RiskContext
+from tradingd.risk.limits.base import DAY_NS, Denied, HaltOrder, Proposal, RiskContext
 
 __all__ = ["DailyLoss", "MaxDrawdown"]
 
-_DAY_NS = 86_400_000_000_000
 _HUNDRED = Decimal(100)
 _CENT = Decimal("0.01")
 
@@ -20,6 +20,8 @@ class DailyLoss:
     passes while the loss lasts, at most until the next day; with `halt_state` the account is halted as well, and
     stays so until resumed.
     """
+
+    watches_equity: ClassVar[bool] = True
 
     def __init__(self, percent: DecimalLike, halt_state: HaltState | None = None) -> None:
         self.percent = to_decimal(percent)
@@ -54,13 +56,15 @@ class DailyLoss:
         if context.now >= self._day_ends:
             self._start = self._last if self._day_ends else equity
             self._floor = _floor(self._start, self.percent)
-            self._day_ends = (context.now // _DAY_NS + 1) * _DAY_NS
+            self._day_ends = (context.now // DAY_NS + 1) * DAY_NS
         self._last = equity
         return None if equity >= self._floor else _lost(equity, self._start)
 
 
 class MaxDrawdown:
     """How far equity may fall below its peak, in percent of the peak; beyond it the account is halted."""
+
+    watches_equity: ClassVar[bool] = True
 
     def __init__(self, percent: DecimalLike, halt_state: HaltState = HaltState.REDUCE_ONLY) -> None:
         self.percent = to_decimal(percent)

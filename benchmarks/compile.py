@@ -1,19 +1,16 @@
-"""Compile the core with mypyc: `python hatch_build.py FOLDER`, or TRADINGD_COMPILE=1 while a wheel is built.
+"""Compile a copy of the core with mypyc, to measure what that would bring: `python benchmarks/compile.py FOLDER`.
 
-The compiled modules are the same files, type-checked and translated to C; nothing is written twice. Where there
-are none (no C compiler, another Python), the plain files run. `docs/performance.md` tells what it brings.
+An experiment, not a way to run tradingd: the compiled modules meet a value of a wrong type with TypeErrors of
+their own before our checks can say what to mend, so that some tests fail on them. The files are the same; nothing
+is written twice. It takes a C compiler, setuptools, and some minutes.
 """
 
 import os
 import shutil
 import sys
-import tempfile
 from pathlib import Path
-from typing import Any
 
-from hatchling.builders.hooks.plugin.interface import BuildHookInterface
-
-ROOT = Path(__file__).resolve().parent
+ROOT = Path(__file__).resolve().parent.parent
 
 MODULES = (
     "domain/money.py",
@@ -68,31 +65,7 @@ def compile_copy(folder: Path) -> Path:
     return package
 
 
-class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg]
-    """Adds the compiled modules to a wheel that is built with TRADINGD_COMPILE=1."""
-
-    def dependencies(self) -> list[str]:
-        """What compiling needs, beside a C compiler."""
-        return ["mypy>=1.16", "setuptools"] if _wanted() else []
-
-    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Compile, and make the wheel one of this platform."""
-        del version
-        if not _wanted() or self.target_name != "wheel":
-            return
-        folder = Path(tempfile.mkdtemp(prefix="tradingd-build-"))
-        package = compile_copy(folder)
-        libraries = [*package.rglob("*.so"), *folder.glob("*.so")]
-        build_data["force_include"].update({str(path): str(path.relative_to(folder)) for path in libraries})
-        build_data["pure_python"] = False
-        build_data["infer_tag"] = True
-
-
-def _wanted() -> bool:
-    return os.environ.get("TRADINGD_COMPILE") == "1"
-
-
 if __name__ == "__main__":
-    if len(sys.argv) != 2:  # noqa: PLR2004
-        sys.exit("usage: python hatch_build.py FOLDER")
-    print(compile_copy(Path(sys.argv[1])))  # noqa: T201
+    if len(sys.argv) != 2:
+        sys.exit("usage: python benchmarks/compile.py FOLDER")
+    print(compile_copy(Path(sys.argv[1])))
