@@ -302,7 +302,7 @@ def test_multiplier() -> None:
 
 
 def test_buying_back_for_more_than_there_is() -> None:
-    """A cash account that sold coins it had at the beginning cannot owe for buying them back, reduce-only or not."""
+    """A cash account that sold coins it had cannot owe for buying them back, reduce-only or not."""
     market = Market({"USD": 0, "AAPL": 10})
     market.holding(-10, 100.0)
     order = market.order(BUY, 10, reduce_only=True)
