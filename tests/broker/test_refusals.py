@@ -299,3 +299,13 @@ def test_multiplier() -> None:
     market = at_100(5_000, instruments={"ES": future})
     market.order(BUY, 1, symbol="ES")
     assert market.free() == 0
+
+
+def test_buying_back_for_more_than_there_is() -> None:
+    """A cash account that sold coins it had cannot owe for buying them back, reduce-only or not."""
+    market = Market({"USD": 0, "AAPL": 10})
+    market.holding(-10, 100.0)
+    order = market.order(BUY, 10, reduce_only=True)
+    market.flat(200.0)
+    assert market.kinds(order) == ["ACCEPTED", "CANCELED"]
+    assert market.reason(ReportKind.CANCELED) == "INSUFFICIENT_FUNDS"

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.risk.desk import BUY, FLAT, SELL, Desk, code
@@ -428,6 +428,7 @@ def entries(world: World) -> list[tuple[str, Decimal]]:
 
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(SEEDS)
+@example(1_000_165)  # a leg in doubt is trimmed once, not for ever
 def test_exits_never_exceed_their_entry_in_any_interleaving(seed: int) -> None:
     """What a bracket's orders have sold, and its stop could still sell, is never more than its entry."""
     world = World(InstrumentFilters(), ReduceOnly(), ask=any_bracket, venue=Venue(refuses=lambda dice: dice == 7))

@@ -200,7 +200,7 @@ class Filling:
             desk.end(working, ReportKind.CANCELED, f"NO_PRICE: the market is below one tick of {instrument.tick}")
             return
         fees = desk.fees(working, quantity, price, found.liquidity)
-        if not order.reduce_only:
+        if not order.reduce_only or _is_paid_in_full(working, desk):
             refusal = desk.account.refusal(instrument, order.side, quantity, price, fees, desk.mark)
             if refusal:
                 desk.end(working, ReportKind.CANCELED, refusal)
@@ -249,6 +249,11 @@ class Filling:
             return limit
         exact = working.instrument.worse_price(from_market(price), working.side)
         return min(exact, limit) if working.side is Side.BUY else max(exact, limit)
+
+
+def _is_paid_in_full(working: Working, desk: Desk) -> bool:
+    """Whether an order pays for what it buys back: coins that a cash account had, and sold."""
+    return working.side is Side.BUY and desk.account.holds_funds and not working.instrument.kind.is_contract
 
 
 def _limit(working: Working) -> float:

@@ -229,16 +229,17 @@ class Reservation:
         """Count answers; once there are as many as questions, the order is what execution tells.
 
         Where it lost no less than what another leg may have taken, that may be all that was told, and the change
-        still be on its way: it counts at what it may be changed to, and as one that does not share, from then on.
+        still be on its way: until another answer it counts at what it may be changed to, and shares with none.
         """
         if update.reason.startswith("MODIFY_REJECTED"):
             self.refused += 1
+            self.contested = False
         elif update.reason.startswith("MODIFIED"):
             granted = next((change for change in self.asked if change.granted(update)), None)
             if granted is not None:  # else it repeats an earlier answer
                 self.asked.remove(granted)
-                doubtful = self.raced is not None and lost > 0 and lost >= self.raced
-                self.contested = self.contested or (doubtful and granted.quantity is not None)
+                if granted.quantity is not None:
+                    self.contested = self.raced is not None and lost > 0 and lost >= self.raced
         if self.refused >= len(self.asked):
             self.asked.clear()
             self.refused = 0

@@ -18,7 +18,7 @@ moment where a reduce-only order is judged: what they exceed the position by the
 Wherever else it is asked how far a position could get, they count in full, up to what there is to reduce.
 
 The venue's news of what it took from a leg may look like the answer to a change that is still on its way. Where
-a fill explains what seems to be an answer, the leg counts in full, and by itself, for the rest of its life.
+a fill explains what seems to be an answer, the leg counts in full, by itself, until another change is answered.
 
 Legs of a group that execution keeps count in full each, and less only once execution has told so of one.
 """
