@@ -81,6 +81,17 @@ def test_a_changed_limit_is_the_new_worst() -> None:
     assert limits(floor)[-1] == D(102)
 
 
+def test_a_change_that_comes_too_late_is_answered() -> None:
+    """The working order fills in full while it is being canceled: the change asked for is told as rejected."""
+    floor = Floor(lacking("modify"))
+    floor.limit("100")
+    floor.venue.answers = False
+    floor.change(quantity="20")
+    floor.fill(floor.latest, 10)
+    assert floor.order().status is S.FILLED
+    assert floor.reason().startswith("MODIFY_REJECTED")
+
+
 def test_stays_where_it_is_best() -> None:
     """An order that is at that price already keeps its place in the queue; the try counts."""
     floor = Floor()

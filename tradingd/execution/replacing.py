@@ -75,7 +75,13 @@ class Replacer:
         self._send(work)
 
     def on_over(self, work: Work) -> None:
-        """The parent is over: its alarms are stopped by whoever tells that."""
+        """The parent is over: its alarms are stopped by whoever tells that.
+
+        A change that was asked for before its last fill gets its answer: risk counts it until then.
+        """
+        if isinstance(work.state, _Plan) and work.state.asked and work.order.status is _S.FILLED:
+            work.state.asked = False
+            self._desk.tell(work, "MODIFY_REJECTED: it filled before it could be replaced")
 
     def on_child(self, work: Work, child: Order, label: int) -> None:
         """Go on when a child is over: with the next one, or not at all."""
