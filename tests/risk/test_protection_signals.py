@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 
 from tests.risk.desk import BUY, LONG, SELL, SHORT, Desk, code
-from tradingd.domain.enums import HaltScope, HaltState, OrderStatus, OrderType
+from tradingd.domain.enums import ActionKind, HaltScope, HaltState, OrderStatus, OrderType
+from tradingd.domain.events import CorporateAction
 from tradingd.domain.terms import Trail
+from tradingd.risk.guards import Guard
 from tradingd.risk.limits import InstrumentFilters, ReduceOnly
-from tradingd.testing import make_instrument
+from tradingd.testing import at, make_instrument
 
 CANCELED, REJECTED, FILLED = OrderStatus.CANCELED, OrderStatus.REJECTED, OrderStatus.FILLED
 
@@ -151,5 +153,5 @@ def test_a_split_restates_what_a_reversal_put_aside() -> None:
     former = guard.wish()
     guard.renew("flip", stop=Decimal(110), direction=SHORT)
     guard.former = former
-    guard.restate(CorporateAction(at(0), "AAPL", ActionKind.SPLIT, Decimal(2), Decimal(1)))
+    guard.restate(CorporateAction(at(0), "AAPL", ActionKind.SPLIT, 2, 1))
     assert (guard.stop_price, guard.former.stop_price) == (55, 45)
