@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.risk.desk import BUY, LONG, SELL, SHORT, Desk, code
+from tests.risk.desk import BUY, LONG, SHORT, Desk, code
 from tradingd.domain.enums import ActionKind, HaltScope, HaltState, OrderStatus, OrderType
 from tradingd.domain.events import CorporateAction
 from tradingd.domain.terms import Trail
