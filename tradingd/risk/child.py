@@ -4,7 +4,8 @@ from decimal import ROUND_FLOOR, Decimal
 
 import msgspec
 
-from tradingd.domain.events import OrderRequest
+from tradingd.domain.enums import OrderStatus
+from tradingd.domain.events import OrderRequest, OrderUpdate
 from tradingd.domain.instrument import Instrument
 from tradingd.domain.money import MONEY_QUANTUM, ZERO, divide, mul
 from tradingd.domain.terms import PLAIN, OrderTerms
@@ -18,11 +19,13 @@ Key = tuple[str, str]
 class Child:
     """An order that waits, all of it or a part."""
 
-    __slots__ = ("fixed", "grows", "over", "parent", "placed", "refused", "request", "told_over")
+    __slots__ = ("exceeds", "fixed", "grows", "over", "parent", "placed", "refused", "request", "told_over")
 
-    def __init__(self, request: OrderRequest) -> None:
+    def __init__(self, request: OrderRequest, *, exceeds: bool = False) -> None:
         self.request = request
         """As the strategy means it now."""
+        self.exceeds = exceeds
+        """It was asked for with more than its parent's quantity: it is to do more than get out of it."""
         self.parent = request.terms.parent
         self.placed: list[str] = []
         """The intents of its orders."""
@@ -55,14 +58,36 @@ class Child:
     def share(self, quantity: Decimal, booked: Decimal, instrument: Instrument) -> Decimal:
         """How much of it a parent of `quantity` covers with what of it is `booked`.
 
-        In proportion, in whole lots, and all of it by the last fill.
+        In proportion, in whole lots, and all of it by the last fill. One that was no larger than its parent covers
+        no more than what has filled, also where the parent has been made smaller since.
         """
         whole = self.request.quantity
         if booked >= quantity:
-            return whole if booked else ZERO
-        return instrument.floor_quantity(divide(mul(whole, booked), quantity, MONEY_QUANTUM, ROUND_FLOOR))
+            share = whole if booked else ZERO
+        else:
+            share = instrument.floor_quantity(divide(mul(whole, booked), quantity, MONEY_QUANTUM, ROUND_FLOOR))
+        return share if self.exceeds else min(share, booked)
 
     def next_terms(self, group: str) -> OrderTerms:
         """The terms of its next order, in that OCO group: it waits for nobody."""
         terms = msgspec.structs.replace(self.request.terms, parent="", oco=group)
         return PLAIN if terms == PLAIN else terms
+
+    def told(self, ts: int, status: OrderStatus, reason: str) -> OrderUpdate:
+        """What its strategy is told of it while nothing of it has been sent."""
+        request = self.request
+        return OrderUpdate(
+            ts,
+            request.strategy_id,
+            request.intent_id,
+            "",
+            request.symbol,
+            request.side,
+            request.order_type,
+            request.quantity,
+            ZERO,
+            status,
+            reason,
+            request.limit_price,
+            request.stop_price,
+        )

@@ -26,10 +26,15 @@ from tradingd.risk.gate import Gate
 from tradingd.risk.limits.base import Denied
 from tradingd.risk.reservation import Change
 
-__all__ = ["ChildDesk"]
+__all__ = ["CHILDREN_MOST", "ChildDesk"]
+
+CHILDREN_MOST = 100
+"""How many children an order may have: what is held counts nowhere else."""
 
 _PARENTS_KEPT = 1_000
 """How many parents that are over are remembered, for late fills."""
+
+_NOTHING = Change(None, None, None)
 
 _TOO_SMALL = frozenset({"LOT", "MIN_QUANTITY", "MIN_NOTIONAL"})
 """Refusals of a share that may become great enough by further fills."""
@@ -71,7 +76,8 @@ class ChildDesk:
         if denied is not None:
             self._gate.deny(request, denied)
             return
-        child = Child(request)
+        parent = self._book.outcome(request.terms.parent)
+        child = Child(request, exceeds=parent is not None and request.quantity > parent.quantity)
         self._children[request.intent_id] = child
         self._of.setdefault(child.parent, {})[request.intent_id] = child
         self._by_key.setdefault(child.key, {})[request.intent_id] = child
@@ -92,23 +98,34 @@ class ChildDesk:
     def modify(self, strategy_id: str, intent_id: str, change: Change) -> bool:
         """Change a held child; False when its order works, or it is none of that strategy.
 
-        A changed price holds for what is released later, too; who changes the quantity of an order that works has
-        taken its size over from here on.
+        A changed price holds for all of its orders and for what is released later; who changes the quantity of an
+        order that works has taken its size over from here on.
         """
         child = self._children.get(intent_id)
         if child is None or child.request.strategy_id != strategy_id or child.over:
             return False
         denied = change_problem(child.request.order_type, change)
-        if denied is None:
-            self._rewrite(child, change)
         if not child.is_held:
-            return False
-        if denied is None:
+            self._modify_orders(child, change, denied)
+        elif denied is None:
+            self._rewrite(child, change)
             self._tell_held(child)
             self.on_parent(child.parent)
         else:
             self._tell(child, OrderStatus.NEW, f"MODIFY_DENIED: {denied}")
         return True
+
+    def _modify_orders(self, child: Child, change: Change, denied: Denied | None) -> None:
+        """Ask for the change of its orders: the quantity is that of the one with its name, a price that of all."""
+        prices = Change(None, change.limit_price, change.stop_price)
+        asked, refusals = 0, 0
+        for order in tuple(self._working(child))[::-1]:
+            wanted = change if order.intent_id == child.request.intent_id else prices
+            if wanted != _NOTHING:
+                asked += 1
+                refusals += self._changes.ask(order, wanted) is not None
+        if denied is None and (refusals < asked or not asked):
+            self._rewrite(child, change)
 
     def _rewrite(self, child: Child, change: Change) -> None:
         names = ("quantity", "limit_price", "stop_price")
@@ -198,7 +215,16 @@ class ChildDesk:
         self._ended.pop(intent_id, None)
         self._ended[intent_id] = None
         if len(self._ended) > _PARENTS_KEPT:
-            self._forget(next(iter(self._ended)))
+            self._forget_one()
+
+    def _forget_one(self) -> None:
+        """Forget the oldest parent that is over and of which no child works any more."""
+        for _ in range(len(self._ended)):
+            parent = next(iter(self._ended))
+            if not any(any(self._working(child)) for child in self._of[parent].values()):
+                self._forget(parent)
+                return
+            self._ended.move_to_end(parent)
 
     def _forget(self, parent: str) -> None:
         del self._ended[parent]
@@ -297,6 +323,8 @@ class ChildDesk:
             terms=child.next_terms(self._group_name(child, covered)),
         )
         proposal = self._gate.requested(request)
+        if request.reduce_only or child.placed:  # the parent, or the first of these orders, has been counted
+            proposal = msgspec.structs.replace(proposal, protects=True)
         denied = self._gate.judge_requested(proposal)
         if denied is None:
             child.placed.append(request.intent_id)
@@ -348,6 +376,8 @@ class ChildDesk:
             return Denied("PARENT", f"{parent} is an order of {outcome.strategy_id} in {outcome.symbol}")
         if outcome.over and not outcome.booked:
             return Denied("PARENT", f"{parent} has ended, and nothing of it filled")
+        if len(self._of.get(parent, ())) >= CHILDREN_MOST:
+            return Denied("PARENT", f"{parent} has {CHILDREN_MOST} children, the most that an order may have")
         return None
 
     # --- telling ---------------------------------------------------------------------------------------------
@@ -356,21 +386,4 @@ class ChildDesk:
         self._tell(child, OrderStatus.NEW, f"HELD: waits for fills of {child.parent}")
 
     def _tell(self, child: Child, status: OrderStatus, reason: str) -> None:
-        request = child.request
-        self._gate.tell(
-            OrderUpdate(
-                self._gate.now,
-                request.strategy_id,
-                request.intent_id,
-                "",
-                request.symbol,
-                request.side,
-                request.order_type,
-                request.quantity,
-                ZERO,
-                status,
-                reason,
-                request.limit_price,
-                request.stop_price,
-            )
-        )
+        self._gate.tell(child.told(self._gate.now, status, reason))

@@ -10,7 +10,7 @@ from tradingd.domain.instrument import Instrument
 from tradingd.domain.terms import Trail
 from tradingd.risk.exposure import Reservation
 
-__all__ = ["NEVER", "Guard", "Leg", "Spec", "failed", "heard", "lost", "serves"]
+__all__ = ["NEVER", "Guard", "Leg", "Spec", "Wish", "failed", "heard", "lost", "serves"]
 
 NEVER = 1 << 63
 """Later than any time that a run tells."""
@@ -55,6 +55,29 @@ class Leg:
         """Nothing is placed before, nanoseconds UTC."""
 
 
+class Wish(NamedTuple):
+    """What a guard wants, to be kept aside; the names are those of `Guard`."""
+
+    intent_id: str
+    stop_price: Decimal | None
+    trail: Trail | None
+    target_price: Decimal | None
+    direction: Direction | None
+    level: Decimal | None
+    trailed: Side | None
+
+    def restated(self, action: CorporateAction) -> "Wish":
+        """The same in new shares."""
+        stop, target, level = (
+            None if price is None else restated_price(action, price)
+            for price in (self.stop_price, self.target_price, self.level)
+        )
+        trail = self.trail
+        if trail is not None and not trail.is_percent:
+            trail = Trail(restated_price(action, trail.offset))
+        return self._replace(stop_price=stop, target_price=target, level=level, trail=trail)
+
+
 class Guard:
     """What is wanted, and what works, for one strategy and symbol."""
 
@@ -62,6 +85,7 @@ class Guard:
         "_made",
         "_target_price",
         "direction",
+        "former",
         "instrument",
         "intent_id",
         "level",
@@ -72,6 +96,7 @@ class Guard:
         "then",
         "told_lone",
         "trail",
+        "trailed",
         "tries",
         "was_held",
     )
@@ -104,19 +129,41 @@ class Guard:
         self.direction = direction
         self.level: Decimal | None = None
         """Where the trailing stop was last."""
+        self.trailed: Side | None = None
+        """The side of the trailing stop that worked last; None before the first."""
+        self.former: Wish | None = None
+        """What holds for the position that a signal is to reverse, should it not come to that."""
         self.was_held = False
         self.told_lone = False
         for leg in self.legs:
             leg.failures, leg.retry_at = 0, 0
 
+    def wish(self) -> Wish:
+        """What is wanted now."""
+        return Wish(
+            self.intent_id,
+            self.stop_price,
+            self.trail,
+            self._target_price,
+            self.direction,
+            self.level,
+            self.trailed,
+        )
+
+    def restore(self, wish: Wish) -> None:
+        """Want again what was wanted before."""
+        self.renew(wish.intent_id, direction=wish.direction)
+        self._take(wish)
+
     def restate(self, action: CorporateAction) -> None:
         """Want the same in new shares."""
-        for name in ("stop_price", "_target_price", "level"):
-            price = getattr(self, name)
-            if price is not None:
-                setattr(self, name, restated_price(action, price))
-        if self.trail is not None and not self.trail.is_percent:
-            self.trail = Trail(restated_price(action, self.trail.offset))
+        self._take(self.wish().restated(action))
+        if self.former is not None:
+            self.former = self.former.restated(action)
+
+    def _take(self, wish: Wish) -> None:
+        self.stop_price, self.trail, self._target_price = wish.stop_price, wish.trail, wish.target_price
+        self.level, self.trailed = wish.level, wish.trailed
 
     @property
     def key(self) -> tuple[str, str]:
@@ -144,7 +191,7 @@ class Guard:
             self.level = None
             return None
         side = Side.SELL if held > 0 else Side.BUY
-        if self.direction is not None and (self.direction is Direction.LONG) != (side is Side.SELL):
+        if self.is_reversed(held):
             return None
         self.was_held = True
         if leg is self.target:
@@ -154,7 +201,7 @@ class Guard:
                 else Spec(side, OrderType.LIMIT, self._on_tick(self._target_price, side))
             )
         if self.trail is not None:
-            first = self.level if self.level is not None else self.stop_price
+            first = self._begins_at(side)
             return Spec(
                 side, OrderType.TRAILING_STOP, None if first is None else self._on_tick(first, side), self.trail
             )
@@ -162,8 +209,23 @@ class Guard:
             None if self.stop_price is None else Spec(side, OrderType.STOP, self._on_tick(self.stop_price, side))
         )
 
+    def is_reversed(self, held: Decimal) -> bool:
+        """Whether what is held is on the other side than the signal's position."""
+        return bool(held) and self.direction is not None and (self.direction is Direction.LONG) != (held > 0)
+
+    def _begins_at(self, side: Side) -> Decimal | None:
+        """Where a trailing stop begins: where the last one was; the first one where it is wanted.
+
+        After one on the other side, or a position that is closed, such a price is one that the market has left.
+        """
+        if self.trailed is None:
+            return self.stop_price
+        return self.level if self.trailed is side else None
+
     def is_done(self, held: Decimal) -> bool:
         """Whether it can be forgotten: nothing is wanted any more, or the signal's position is closed again."""
+        if self.former is not None:
+            return False
         over = self.direction is not None and self.was_held and not held
         wanted = self.has_stop or self._target_price is not None
         return (over or not wanted) and not self.stop.orders and not self.target.orders
@@ -186,7 +248,7 @@ def heard(guard: Guard, leg: Leg, update: OrderUpdate) -> None:
     if update.reason.startswith("MODIFY_REJECTED"):
         leg.fixed.add(update.intent_id)
     if update.order_type is OrderType.TRAILING_STOP and update.stop_price is not None:
-        guard.level = update.stop_price
+        guard.level, guard.trailed = update.stop_price, update.side
 
 
 def serves(order: Reservation, leg: Leg, spec: Spec | None) -> bool:

@@ -46,12 +46,14 @@ class Halting:
         self._tried: dict[tuple[str, str], _Attempt] = {}
         self._unclosable: dict[tuple[str, str], Decimal] = {}
 
-    def halt(self, scope: HaltScope, key: str, state: HaltState, reason: str) -> None:
-        """Raise a halt and do at once what it demands; a lower state than the present changes nothing."""
-        if self._board.escalate(scope, key, state, reason):
-            self._gate.tell(HaltChanged(self._gate.now, scope, key, state, reason))
-            self._signals.on_halt()
-            self.enforce()
+    def halt(self, scope: HaltScope, key: str, state: HaltState, reason: str) -> bool:
+        """Raise a halt and do at once what it demands; False where it is no higher than the present state."""
+        if not self._board.escalate(scope, key, state, reason):
+            return False
+        self._gate.tell(HaltChanged(self._gate.now, scope, key, state, reason))
+        self._signals.on_halt()
+        self.enforce()
+        return True
 
     def resume(self, scope: HaltScope, key: str, *, operator: str, reason: str) -> None:
         """Lift a halt, signed by an operator and with a reason."""

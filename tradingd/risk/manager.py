@@ -226,6 +226,7 @@ class RiskManager:
         reservation = self.book.get(request.intent_id)
         if reservation is None:
             self._signals.on_cancel_request(request)
+            self._protection.keep_all()  # what waited for a signal that was taken back
         elif reservation.strategy_id == request.strategy_id:
             self._gate.pass_cancel(reservation, "requested")
 
@@ -356,9 +357,9 @@ class RiskManager:
 
     def halt(self, scope: HaltScope, key: str, state: HaltState, reason: str) -> None:
         """Raise a halt and do at once what it demands; a lower state than the present changes nothing."""
-        self._halting.halt(scope, key, state, reason)
-        if self._children.active:
+        if self._halting.halt(scope, key, state, reason):
             self._children.on_halt()
+            self._protection.keep_all()  # what waited for a signal that the halt has ended
 
     def resume(self, scope: HaltScope, key: str, *, operator: str, reason: str) -> None:
         """Lift a halt, signed by an operator and with a reason."""

@@ -91,22 +91,40 @@ class Protection:
         """A signal for a position becomes an order: its stop and target take the place of what was wanted.
 
         One without them ends what an earlier signal wanted, and leaves alone what the strategy asked for itself.
+        What a reversal is to close keeps what was wanted for it, in case that the order does not get so far.
         """
         key = (signal.strategy_id, signal.symbol)
         guard = self._guards.get(key)
-        if signal.stop is None and signal.target is None:
-            if guard is not None and guard.direction is not None:
-                del self._guards[key]
+        if signal.stop is None and signal.target is None and (guard is None or guard.direction is None):
             return
         if guard is None:
             guard = self._guards[key] = Guard(signal.strategy_id, self._book.instrument(signal.symbol))
+        held = self._held(guard)
+        self._settle_reversal(guard, held)
+        former = guard.wish()
         stop, target = (None if price is None else to_price(price) for price in (signal.stop, signal.target))
         guard.renew(signal.intent_id, stop=stop, target=target, direction=signal.direction)
+        if guard.is_reversed(held) and former.intent_id:
+            guard.former = former
+
+    def _settle_reversal(self, guard: Guard, held: Decimal) -> None:
+        """Take up again what a reversal was to end, if its order is over and has not closed the position."""
+        former = guard.former
+        if former is None:
+            return
+        if not guard.is_reversed(held):
+            guard.former = None
+        elif self._book.get(guard.intent_id) is None:
+            guard.restore(former)
 
     def on_cancel_request(self, request: CancelRequest) -> bool:
-        """Call a protection off by its intent; False when it is none of that strategy."""
+        """Call a protection off by its intent; False when it is none of that strategy.
+
+        The intent of a signal's is that of the entry: who cancels that means the order.
+        """
         for key, guard in self._guards.items():
-            if guard.intent_id == request.intent_id and guard.strategy_id == request.strategy_id:
+            asked = guard.direction is None and guard.intent_id == request.intent_id
+            if asked and guard.strategy_id == request.strategy_id:
                 guard.renew(guard.intent_id)
                 self.keep(*key)
                 return True
@@ -165,6 +183,7 @@ class Protection:
         if guard is None:
             return
         held = self._held(guard)
+        self._settle_reversal(guard, held)
         for leg in guard.legs:
             if self._suspended(guard):
                 return  # the stop could not be placed, and the position is being closed

@@ -75,7 +75,7 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     unbooked: Decimal = ZERO
     """Of a change: the part of `quantity` that has filled and is not booked yet."""
     protects: bool = False
-    """It is risk's own protective order: the rates of orders are not its concern."""
+    """Risk places it to protect, or as a part of what was counted: the rates of orders are not its concern."""
 
     @property
     def symbol(self) -> str:
