@@ -100,3 +100,31 @@ def test_a_price_that_is_no_number_is_refused() -> None:
     """Before anybody acts on it."""
     with pytest.raises(MoneyError):
         run().strategy.protect("AAPL", stop=float("nan"))
+
+
+@pytest.mark.parametrize(
+    ("side", "prices"),
+    [
+        (Side.BUY, {"limit": 100.0, "stop": 105.0}),
+        (Side.BUY, {"limit": 100.0, "target": 95.0}),
+        (Side.BUY, {"stop": 105.0, "target": 95.0}),
+        (Side.SELL, {"entry_stop": 100.0, "stop": 95.0}),
+        (Side.BUY, {"limit": 100.0, "stop": 0}),
+        (Side.BUY, {"trail": Trail(Decimal(0))}),
+    ],
+)
+def test_a_bracket_with_an_exit_on_the_wrong_side_is_refused(side: Side, prices: dict[str, Any]) -> None:
+    """It would be out again at once; nothing has been asked for when that is told."""
+    made = run()
+    with pytest.raises(StrategyError, match="bracket"):
+        made.strategy.bracket("AAPL", side, 10, **prices)
+    assert made.log.events == []
+
+
+@pytest.mark.parametrize("exit_price", ["stop", "target"])
+def test_an_entry_does_not_go_out_before_its_exits_are_known_to_be_orders(exit_price: str) -> None:
+    """An indicator that has no value yet: the entry alone would be a position without a stop."""
+    made = run()
+    with pytest.raises(MoneyError):
+        made.strategy.bracket("AAPL", Side.BUY, 10, limit=100.0, **{exit_price: float("nan")})
+    assert made.log.events == []

@@ -142,11 +142,26 @@ class SignalDesk:
             return Denied("UNKNOWN_INSTRUMENT", f"{signal.symbol!r} is not configured")
         if self._book.had(signal.intent_id):
             return Denied("DUPLICATE_INTENT", f"{signal.intent_id} has an order already; it is never sent twice")
-        return None
+        return None if signal.stop is None and signal.target is None else _wrong_exit(signal)
 
     def _halted(self, signal: Signal) -> Denied | None:
         closes = self._sizing.only_closes(signal, self._book)
         return self._gate.halted(signal.strategy_id, signal.symbol, shrinks=closes)
+
+
+def _wrong_exit(signal: Signal) -> Denied | None:
+    """An exit on the wrong side of the entry: it would be out again at once."""
+    if signal.direction is Direction.FLAT:
+        return None
+    name, given = ("price", signal.price) if signal.limit is None else ("limit", signal.limit)
+    entry = to_price(given)
+    for exit_name, exit_price, gains in (("stop", signal.stop, False), ("target", signal.target, True)):
+        above = gains is (signal.direction is Direction.LONG)
+        price = entry if exit_price is None else to_price(exit_price)
+        if exit_price is not None and (price <= entry if above else price >= entry):
+            must = f"must be {'above' if above else 'below'} its {name} {given}"
+            return Denied("WRONG_EXIT", f"the {exit_name} {exit_price} of a {signal.direction} signal {must}")
+    return None
 
 
 def _is_positive(given: object) -> bool:
