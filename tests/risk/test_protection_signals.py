@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.risk.desk import BUY, LONG, SELL, SHORT, Desk, code
+from tests.risk.desk import BUY, FLAT, LONG, SELL, SHORT, Desk, code
 from tradingd.domain.enums import ActionKind, Direction, HaltScope, HaltState, OrderStatus, OrderType
 from tradingd.domain.events import CorporateAction
 from tradingd.domain.terms import Trail
@@ -180,3 +180,20 @@ def test_a_trail_that_reaches_to_zero_is_denied() -> None:
     trail = Trail(Decimal(100), is_percent=True)
     denied = [desk.protect(trail=trail), desk.order(SELL, 10, kind=OrderType.TRAILING_STOP, trail=trail)]
     assert ([code(each) for each in denied], desk.orders) == (["INVALID_NUMBER"] * 2, [])
+
+
+def test_a_refused_cancel_that_a_signal_waits_for_is_asked_for_again() -> None:
+    """The stop has gone already; nobody else would ever ask, and the position stay without one."""
+    desk = held_by_signal()
+    stop = desk.orders[-1].intent_id
+    desk.order(BUY, 1, "more", limit=95)
+    desk.update("more")
+    desk.signal(FLAT, intent_id="out")
+    desk.update(stop, CANCELED, reason="makes way")
+    desk.update("more", reason="CANCEL_REJECTED")
+    early = desk.cancels.count("more")
+    wanted = desk.risk.market_interest()
+    desk.market(100.0, minute=1)
+    desk.update("more", CANCELED)
+    assert (early, wanted is None or "AAPL" in wanted, desk.cancels.count("more")) == (1, True, 2)
+    assert desk.last == (SELL, 10)

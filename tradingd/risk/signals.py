@@ -96,6 +96,11 @@ class SignalDesk:
                 del self._plans[key]
                 self._gate.deny_signal(plan, denied)
 
+    def remind(self) -> None:
+        """Ask again for the cancels that plans wait for, where they were refused."""
+        for key in tuple(self._plans):
+            self._make_way(key)
+
     def _make_way(self, key: tuple[str, str]) -> None:
         """Cancel what a plan waits for. Its handling may, in between, end orders and even the plan."""
         plan = self._plans.get(key)
