@@ -129,34 +129,23 @@ class StrategyTools:
         kind = _order_type(limit, stop, take_profit, trail)
         if symbol in self._bars_missing:
             return ""
-        special = post_only or expire_ts or oco or parent or trail or requote or algo
-        intent_id = self.context.next_intent_id()
-        self.context.emit(
-            OrderRequest(
-                self.context.now,
-                self.strategy_id,
-                intent_id,
-                symbol,
-                side,
-                to_decimal(quantity),
-                kind,
-                self._on_tick(symbol, side, limit),
-                self._on_tick(symbol, side, stop if take_profit is None else take_profit),
-                time_in_force,
-                reduce_only,
-                tag,
-                OrderTerms(
-                    post_only=post_only,
-                    expire_ts=expire_ts,
-                    trail=trail,
-                    oco=oco,
-                    parent=parent,
-                    requote=requote,
-                    algo=algo,
-                )
-                if special
-                else PLAIN,
+        terms = PLAIN
+        if post_only or expire_ts or oco or parent or trail or requote or algo:
+            terms = OrderTerms(
+                post_only=post_only,
+                expire_ts=expire_ts,
+                trail=trail,
+                oco=oco,
+                parent=parent,
+                requote=requote,
+                algo=algo,
             )
+        context, trigger = self.context, stop if take_profit is None else take_profit
+        prices = self._on_tick(symbol, side, limit), self._on_tick(symbol, side, trigger)
+        what = (symbol, side, to_decimal(quantity), kind, *prices)
+        intent_id = context.next_intent_id()
+        context.emit(
+            OrderRequest(context.now, self.strategy_id, intent_id, *what, time_in_force, reduce_only, tag, terms)
         )
         return intent_id
 
