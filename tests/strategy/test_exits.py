@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tradingd.domain.enums import OrderType, Side
-from tradingd.domain.events import OrderRequest, ProtectRequest
+from tradingd.domain.enums import OrderStatus, OrderType, Side
+from tradingd.domain.events import ModifyRequest, OrderRequest, OrderUpdate, ProtectRequest
 from tradingd.domain.terms import OrderTerms, Trail
 from tradingd.errors import MoneyError, StrategyError
 from tradingd.strategy.base import Strategy, StrategyParams
@@ -128,3 +128,17 @@ def test_an_entry_does_not_go_out_before_its_exits_are_known_to_be_orders(exit_p
     with pytest.raises(MoneyError):
         made.strategy.bracket("AAPL", Side.BUY, 10, limit=100.0, **{exit_price: float("nan")})
     assert made.log.events == []
+
+
+def test_an_exit_is_modified_by_its_name_when_its_first_order_is_over() -> None:
+    """A further order of it works, `<intent>+2`; the name of the exit means that one, too."""
+    made = run()
+    strategy = made.strategy
+    further = OrderUpdate(
+        1, strategy.strategy_id, "x:7+2", "o", "AAPL", Side.SELL, OrderType.STOP, Decimal(6), Decimal(0),
+        OrderStatus.OPEN, "", None, Decimal(90),
+    )  # fmt: skip
+    strategy.context.track(further)
+    strategy.modify("x:7", stop=95.0)
+    change = made.log.last(ModifyRequest)
+    assert (change.intent_id, change.stop_price) == ("x:7", 95)
