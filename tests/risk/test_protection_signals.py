@@ -197,3 +197,17 @@ def test_a_refused_cancel_that_a_signal_waits_for_is_asked_for_again() -> None:
     desk.update("more", CANCELED)
     assert (early, wanted, desk.cancels.count("more")) == (1, True, 2)
     assert desk.last == (SELL, 10)
+
+
+def test_a_split_restates_what_a_waiting_signal_asks_for() -> None:
+    """The split cancels what it waited for; its stop at a price of old shares would fire at once."""
+    desk = desk_of()
+    desk.order(BUY, 1, "more", limit=95)
+    desk.update("more")
+    desk.signal(SHORT, intent_id="flip", stop=110, target=80)
+    split = CorporateAction(at(1), "AAPL", ActionKind.SPLIT, 2, 1)
+    desk.risk.before_action(split)
+    desk.update("more", CANCELED, reason="SPLIT")
+    desk.update("flip")
+    desk.filled("flip")
+    assert [price for _, _, price in stops(desk)] == [55]

@@ -7,14 +7,16 @@ import msgspec
 from tradingd.domain.enums import OrderStatus, OrderType
 from tradingd.domain.events import ModifyCommand, OrderUpdate
 from tradingd.domain.money import sub
-from tradingd.domain.terms import PLAIN, OrderTerms
-from tradingd.domain.terms import Trail
+from tradingd.domain.terms import PLAIN, OrderTerms, Trail
 from tradingd.risk.exposure import Reservation
 from tradingd.risk.gate import Gate
 from tradingd.risk.limits.base import Denied, Proposal
 from tradingd.risk.reservation import Change
 
-__all__ = ["ChangeDesk", "change_problem", "invalid_number", "trail_problem"]
+__all__ = ["TOO_SMALL", "ChangeDesk", "change_problem", "invalid_number", "trail_problem"]
+
+TOO_SMALL = frozenset({"LOT", "MIN_QUANTITY", "MIN_NOTIONAL"})
+"""Refusals of a part that may become great enough by further fills."""
 
 
 class ChangeDesk:

@@ -284,10 +284,11 @@ class RiskManager:
         self.halt(HaltScope.ACCOUNT, ACCOUNT_KEY, HaltState.NO_NEW, f"MARGIN_CALL: {call.venue}: {what}")
 
     def before_action(self, action: CorporateAction) -> None:
-        """Note the orders that a split ends, and want protection in new shares."""
+        """Note the orders that a split ends, and want protection, and what waits, in new shares."""
         if action.kind is ActionKind.SPLIT:
             self._in_old_shares = tuple(self.book.working(action.symbol))
             self._protection.restate(action)
+            self._signals.restate(action)
 
     def on_corporate_action(self, action: CorporateAction) -> None:
         """Cancel what the venue has not: orders in old shares that execution holds, or that are under way."""

@@ -27,7 +27,7 @@ from tradingd.domain.events import (
 from tradingd.domain.money import ZERO, add, magnitude, sub, to_price
 from tradingd.domain.position import Position
 from tradingd.domain.terms import PLAIN, PROTECTION, OrderTerms
-from tradingd.risk.changes import ChangeDesk, invalid_number, trail_problem
+from tradingd.risk.changes import TOO_SMALL, ChangeDesk, invalid_number, trail_problem
 from tradingd.risk.exposure import Reservation
 from tradingd.risk.gate import RETRY_NS, Gate
 from tradingd.risk.guards import NEVER, Guard, Leg, Spec, closing_side, failed, heard, lost, serves
@@ -287,7 +287,7 @@ class Protection:
         if denied is None:
             leg.orders[request.intent_id] = spec
             self._gate.approve(proposal, TimeInForce.GTC, f"protective {leg.name}")
-        elif denied.code not in _TOO_SMALL or not self._may_grow(guard, spec.side):
+        elif denied.code not in TOO_SMALL or not self._may_grow(guard, spec.side):
             if denied.code == "REDUCE_ONLY" and not self._gate.is_settled(instrument.symbol):
                 leg.retry_at = self._gate.now + 1  # orders under way may turn out to take less than they count
                 self.due = min(self.due, leg.retry_at)
@@ -397,7 +397,3 @@ class Protection:
             return Denied("INVALID_PROTECTION", f"{request.tries} tries, then {request.then!r}")
         trailing = None if request.trail is None else trail_problem(request.trail)
         return trailing or invalid_number(request.stop, request.target)
-
-
-_TOO_SMALL = frozenset({"LOT", "MIN_QUANTITY", "MIN_NOTIONAL"})
-"""Refusals of a part that may become great enough by further fills."""

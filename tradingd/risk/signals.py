@@ -5,8 +5,9 @@ from math import inf
 
 import msgspec
 
+from tradingd.domain.actions import restated_price
 from tradingd.domain.enums import Direction, TimeInForce
-from tradingd.domain.events import CancelRequest, Signal
+from tradingd.domain.events import CancelRequest, CorporateAction, Signal
 from tradingd.domain.money import to_price
 from tradingd.errors import MoneyError, UsageError
 from tradingd.risk.children import ChildDesk
@@ -95,6 +96,18 @@ class SignalDesk:
             if denied is not None and self._plans.get(key) is plan:
                 del self._plans[key]
                 self._gate.deny_signal(plan, denied)
+
+    def restate(self, action: CorporateAction) -> None:
+        """A split comes: what waits asks for the same at prices of new shares."""
+        for key, plan in self._plans.items():
+            if plan.symbol == action.symbol:
+                old = {name: getattr(plan, name) for name in ("price", "limit", "stop", "target")}
+                new = {
+                    name: float(restated_price(action, to_price(price)))
+                    for name, price in old.items()
+                    if price is not None
+                }
+                self._plans[key] = msgspec.structs.replace(plan, **new)
 
     def remind(self) -> None:
         """Ask again for the cancels that plans wait for, where they were refused."""
