@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.risk.desk import BUY, LONG, SHORT, Desk, code
-from tradingd.domain.enums import ActionKind, HaltScope, HaltState, OrderStatus, OrderType
+from tests.risk.desk import BUY, FLAT, LONG, SELL, SHORT, Desk, code
+from tradingd.domain.enums import ActionKind, Direction, HaltScope, HaltState, OrderStatus, OrderType
 from tradingd.domain.events import CorporateAction
 from tradingd.domain.terms import Trail
 from tradingd.risk.guards import Guard
@@ -155,3 +155,59 @@ def test_a_split_restates_what_a_reversal_put_aside() -> None:
     guard.former = former
     guard.restate(CorporateAction(at(0), "AAPL", ActionKind.SPLIT, 2, 1))
     assert (guard.stop_price, guard.former.stop_price) == (55, 45)
+
+
+@pytest.mark.parametrize(
+    ("direction", "prices"),
+    [
+        (LONG, {"stop": 105}),
+        (LONG, {"target": 95}),
+        (SHORT, {"stop": 95}),
+        (SHORT, {"target": 100}),
+        (LONG, {"limit": 98, "stop": 99}),
+    ],
+)
+def test_a_signal_with_an_exit_on_the_wrong_side_is_denied(direction: Direction, prices: dict[str, Any]) -> None:
+    """It would be out again at once."""
+    desk = desk_of()
+    assert (code(desk.signal(direction, 100.0, **prices)), desk.orders) == ("WRONG_EXIT", [])
+
+
+def test_a_trail_that_reaches_to_zero_is_denied() -> None:
+    """Such a stop of a long position could never be touched."""
+    desk = desk_of()
+    desk.hold(10)
+    trail = Trail(Decimal(100), is_percent=True)
+    denied = [desk.protect(trail=trail), desk.order(SELL, 10, kind=OrderType.TRAILING_STOP, trail=trail)]
+    assert ([code(each) for each in denied], desk.orders) == (["INVALID_NUMBER"] * 2, [])
+
+
+def test_a_refused_cancel_that_a_signal_waits_for_is_asked_for_again() -> None:
+    """The stop has gone already; nobody else would ever ask, and the position stay without one."""
+    desk = held_by_signal()
+    stop = desk.orders[-1].intent_id
+    desk.order(BUY, 1, "more", limit=95)
+    desk.update("more")
+    desk.signal(FLAT, intent_id="out")
+    desk.update(stop, CANCELED, reason="makes way")
+    desk.update("more", reason="CANCEL_REJECTED")
+    early = desk.cancels.count("more")
+    wanted = "AAPL" in (desk.risk.market_interest() or ())
+    desk.market(100.0, minute=1)
+    desk.update("more", CANCELED)
+    assert (early, wanted, desk.cancels.count("more")) == (1, True, 2)
+    assert desk.last == (SELL, 10)
+
+
+def test_a_split_restates_what_a_waiting_signal_asks_for() -> None:
+    """The split cancels what it waited for; its stop at a price of old shares would fire at once."""
+    desk = desk_of()
+    desk.order(BUY, 1, "more", limit=95)
+    desk.update("more")
+    desk.signal(SHORT, intent_id="flip", stop=110, target=80)
+    split = CorporateAction(at(1), "AAPL", ActionKind.SPLIT, 2, 1)
+    desk.risk.before_action(split)
+    desk.update("more", CANCELED, reason="SPLIT")
+    desk.update("flip")
+    desk.filled("flip")
+    assert [price for _, _, price in stops(desk)] == [55]

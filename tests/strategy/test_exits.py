@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tradingd.domain.enums import OrderType, Side
-from tradingd.domain.events import OrderRequest, ProtectRequest
+from tradingd.domain.enums import OrderStatus, OrderType, Side
+from tradingd.domain.events import ModifyRequest, OrderRequest, OrderUpdate, ProtectRequest
 from tradingd.domain.terms import OrderTerms, Trail
 from tradingd.errors import MoneyError, StrategyError
 from tradingd.strategy.base import Strategy, StrategyParams
@@ -100,3 +100,45 @@ def test_a_price_that_is_no_number_is_refused() -> None:
     """Before anybody acts on it."""
     with pytest.raises(MoneyError):
         run().strategy.protect("AAPL", stop=float("nan"))
+
+
+@pytest.mark.parametrize(
+    ("side", "prices"),
+    [
+        (Side.BUY, {"limit": 100.0, "stop": 105.0}),
+        (Side.BUY, {"limit": 100.0, "target": 95.0}),
+        (Side.BUY, {"stop": 105.0, "target": 95.0}),
+        (Side.SELL, {"entry_stop": 100.0, "stop": 95.0}),
+        (Side.BUY, {"limit": 100.0, "stop": 0}),
+        (Side.BUY, {"trail": Trail(Decimal(0))}),
+    ],
+)
+def test_a_bracket_with_an_exit_on_the_wrong_side_is_refused(side: Side, prices: dict[str, Any]) -> None:
+    """It would be out again at once; nothing has been asked for when that is told."""
+    made = run()
+    with pytest.raises(StrategyError, match="bracket"):
+        made.strategy.bracket("AAPL", side, 10, **prices)
+    assert made.log.events == []
+
+
+@pytest.mark.parametrize("exit_price", ["stop", "target"])
+def test_an_entry_does_not_go_out_before_its_exits_are_known_to_be_orders(exit_price: str) -> None:
+    """An indicator that has no value yet: the entry alone would be a position without a stop."""
+    made = run()
+    with pytest.raises(MoneyError):
+        made.strategy.bracket("AAPL", Side.BUY, 10, limit=100.0, **{exit_price: float("nan")})
+    assert made.log.events == []
+
+
+def test_an_exit_is_modified_by_its_name_when_its_first_order_is_over() -> None:
+    """A further order of it works, `<intent>+2`; the name of the exit means that one, too."""
+    made = run()
+    strategy = made.strategy
+    further = OrderUpdate(
+        1, strategy.strategy_id, "x:7+2", "o", "AAPL", Side.SELL, OrderType.STOP, Decimal(6), Decimal(0),
+        OrderStatus.OPEN, "", None, Decimal(90),
+    )  # fmt: skip
+    strategy.context.track(further)
+    strategy.modify("x:7", stop=95.0)
+    change = made.log.last(ModifyRequest)
+    assert (change.intent_id, change.stop_price) == ("x:7", 95)

@@ -7,13 +7,16 @@ import msgspec
 from tradingd.domain.enums import OrderStatus, OrderType
 from tradingd.domain.events import ModifyCommand, OrderUpdate
 from tradingd.domain.money import sub
-from tradingd.domain.terms import PLAIN, OrderTerms
+from tradingd.domain.terms import PLAIN, OrderTerms, Trail
 from tradingd.risk.exposure import Reservation
 from tradingd.risk.gate import Gate
 from tradingd.risk.limits.base import Denied, Proposal
 from tradingd.risk.reservation import Change
 
-__all__ = ["ChangeDesk", "change_problem", "invalid_number"]
+__all__ = ["TOO_SMALL", "ChangeDesk", "change_problem", "invalid_number", "trail_problem"]
+
+TOO_SMALL = frozenset({"LOT", "MIN_QUANTITY", "MIN_NOTIONAL"})
+"""Refusals of a part that may become great enough by further fills."""
 
 
 class ChangeDesk:
@@ -113,6 +116,17 @@ def invalid_number(*numbers: object) -> Denied | None:
         if not number.is_finite() or number <= 0:
             return Denied("INVALID_NUMBER", f"{number} is not greater than 0")
     return None
+
+
+def trail_problem(trail: Trail) -> Denied | None:
+    """What makes a trailing stop's distance none."""
+    problem = invalid_number(trail.offset)
+    if problem is None and trail.is_percent and trail.offset >= _WHOLE:
+        return Denied("INVALID_NUMBER", f"a trail of {trail.offset} % reaches to 0; 2 means 2 %")
+    return problem
+
+
+_WHOLE = Decimal(100)
 
 
 def _unchanged(reservation: Reservation, ts: int, reason: str) -> OrderUpdate:

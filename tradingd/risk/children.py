@@ -19,7 +19,7 @@ import msgspec
 from tradingd.domain.enums import HaltState, OrderStatus
 from tradingd.domain.events import CancelRequest, OrderRequest, OrderUpdate
 from tradingd.domain.money import ZERO, add, neg, sub
-from tradingd.risk.changes import ChangeDesk, change_problem
+from tradingd.risk.changes import TOO_SMALL, ChangeDesk, change_problem
 from tradingd.risk.child import Child, Key
 from tradingd.risk.exposure import Reservation
 from tradingd.risk.gate import Gate
@@ -35,9 +35,6 @@ _PARENTS_KEPT = 1_000
 """How many parents that are over are remembered, for late fills."""
 
 _NOTHING = Change(None, None, None)
-
-_TOO_SMALL = frozenset({"LOT", "MIN_QUANTITY", "MIN_NOTIONAL"})
-"""Refusals of a share that may become great enough by further fills."""
 
 
 class ChildDesk:
@@ -351,7 +348,7 @@ class ChildDesk:
 
     def _finds_room_later(self, child: Child, denied: Denied) -> bool:
         """Whether a refusal may be none when more has filled, or when what is under way is known."""
-        if denied.code in _TOO_SMALL:
+        if denied.code in TOO_SMALL:
             return self._book.get(child.parent) is not None
         symbol = child.request.symbol
         if denied.code != "REDUCE_ONLY" or self._gate.is_settled(symbol):

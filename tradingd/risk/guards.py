@@ -10,7 +10,7 @@ from tradingd.domain.instrument import Instrument
 from tradingd.domain.terms import Trail
 from tradingd.risk.exposure import Reservation
 
-__all__ = ["NEVER", "Guard", "Leg", "Spec", "Wish", "failed", "heard", "lost", "serves"]
+__all__ = ["NEVER", "Guard", "Leg", "Spec", "Wish", "closing_side", "failed", "heard", "lost", "serves"]
 
 NEVER = 1 << 63
 """Later than any time that a run tells."""
@@ -190,7 +190,7 @@ class Guard:
         if not held:
             self.level = None
             return None
-        side = Side.SELL if held > 0 else Side.BUY
+        side = closing_side(held)
         if self.is_reversed(held):
             return None
         self.was_held = True
@@ -241,6 +241,11 @@ class Guard:
 
     def _on_tick(self, price: Decimal, side: Side) -> Decimal:
         return self.instrument.round_price(price, side)
+
+
+def closing_side(held: Decimal) -> Side:
+    """The side that makes less of what is held."""
+    return Side.SELL if held > 0 else Side.BUY
 
 
 def heard(guard: Guard, leg: Leg, update: OrderUpdate) -> None:

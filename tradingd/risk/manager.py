@@ -6,7 +6,7 @@ from typing import Any, ClassVar, cast
 
 import msgspec
 
-from tradingd.domain.enums import ActionKind, Direction, HaltScope, HaltState, OrderType, Side
+from tradingd.domain.enums import ActionKind, Direction, HaltScope, HaltState, OrderStatus, OrderType, Side
 from tradingd.domain.events import (
     Bar,
     CancelRequest,
@@ -30,7 +30,7 @@ from tradingd.errors import AccountingError, MoneyError
 from tradingd.risk.changes import ChangeDesk
 from tradingd.risk.children import ChildDesk
 from tradingd.risk.exposure import ExposureBook, Reservation
-from tradingd.risk.gate import Gate
+from tradingd.risk.gate import RETRY_NS, Gate
 from tradingd.risk.guards import NEVER
 from tradingd.risk.halting import Halting
 from tradingd.risk.halts import ACCOUNT_KEY, HaltBoard
@@ -113,7 +113,8 @@ class RiskManager:
         self._context = self._gate.context
         self._in_old_shares: tuple[Reservation, ...] = ()
         self._halts = self._gate.halts
-        plans: dict[tuple[str, str], Signal] = {}
+        self._plans: dict[tuple[str, str], Signal] = {}
+        plans = self._plans
         changes = ChangeDesk(self._gate)
         self._children = ChildDesk(self._gate, changes)
         self._protection = Protection(self._gate, changes, plans, close=self._close, halt=self.halt)
@@ -257,6 +258,8 @@ class RiskManager:
                 self._children.on_order_update(update)
             if self._protection.active and released is None:
                 self._protection.on_order_update(update)
+        if self._plans and update.status is OrderStatus.OPEN:  # perhaps a refused cancel: nobody else asks again
+            self._protection.due = min(self._protection.due, self._gate.now + RETRY_NS)
         self._after(released)
 
     def on_position(self, update: PositionUpdate) -> None:
@@ -281,10 +284,11 @@ class RiskManager:
         self.halt(HaltScope.ACCOUNT, ACCOUNT_KEY, HaltState.NO_NEW, f"MARGIN_CALL: {call.venue}: {what}")
 
     def before_action(self, action: CorporateAction) -> None:
-        """Note the orders that a split ends, and want protection in new shares."""
+        """Note the orders that a split ends, and want protection, and what waits, in new shares."""
         if action.kind is ActionKind.SPLIT:
             self._in_old_shares = tuple(self.book.working(action.symbol))
             self._protection.restate(action)
+            self._signals.restate(action)
 
     def on_corporate_action(self, action: CorporateAction) -> None:
         """Cancel what the venue has not: orders in old shares that execution holds, or that are under way."""
@@ -297,7 +301,7 @@ class RiskManager:
     def market_interest(self) -> Container[str] | None:
         """All symbols where a limit watches or the sizer follows bars; else none, but while there is work to do.
 
-        That is while a halt is in force, or a stop that was refused is to be tried again.
+        That is while a halt is in force, or a stop or cancel that was refused is to be tried again.
         """
         return None if self._monitors or self._bar_sizer is not None else _Interest(self._halts, self._protection)
 
@@ -314,6 +318,7 @@ class RiskManager:
             self._halting.enforce()
         if event.ts >= self._protection.due:
             self._protection.retry()
+            self._signals.remind()
 
     def _watch(self, context: RiskContext) -> None:
         """Ask the watching limits; those that only look at equity have nothing to say while it stays as it is."""

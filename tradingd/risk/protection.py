@@ -27,10 +27,10 @@ from tradingd.domain.events import (
 from tradingd.domain.money import ZERO, add, magnitude, sub, to_price
 from tradingd.domain.position import Position
 from tradingd.domain.terms import PLAIN, PROTECTION, OrderTerms
-from tradingd.risk.changes import ChangeDesk, invalid_number
+from tradingd.risk.changes import TOO_SMALL, ChangeDesk, invalid_number, trail_problem
 from tradingd.risk.exposure import Reservation
 from tradingd.risk.gate import RETRY_NS, Gate
-from tradingd.risk.guards import NEVER, Guard, Leg, Spec, failed, heard, lost, serves
+from tradingd.risk.guards import NEVER, Guard, Leg, Spec, closing_side, failed, heard, lost, serves
 from tradingd.risk.limits.base import Denied
 from tradingd.risk.reservation import Change
 
@@ -287,7 +287,7 @@ class Protection:
         if denied is None:
             leg.orders[request.intent_id] = spec
             self._gate.approve(proposal, TimeInForce.GTC, f"protective {leg.name}")
-        elif denied.code not in _TOO_SMALL or not self._may_grow(guard, spec.side):
+        elif denied.code not in TOO_SMALL or not self._may_grow(guard, spec.side):
             if denied.code == "REDUCE_ONLY" and not self._gate.is_settled(instrument.symbol):
                 leg.retry_at = self._gate.now + 1  # orders under way may turn out to take less than they count
                 self.due = min(self.due, leg.retry_at)
@@ -340,7 +340,7 @@ class Protection:
         held = self._held(guard)
         if not held or guard.key in self._plans:
             return True
-        side = _closing(held)
+        side = closing_side(held)
         working = self._book.working(guard.instrument.symbol, guard.strategy_id)
         return any(order.side is side and order.order_type is OrderType.MARKET for order in working)
 
@@ -395,13 +395,5 @@ class Protection:
             return Denied("UNKNOWN_INSTRUMENT", f"{request.symbol!r} is not configured")
         if request.tries < 1 or request.then not in ("close", "alarm"):
             return Denied("INVALID_PROTECTION", f"{request.tries} tries, then {request.then!r}")
-        offset = None if request.trail is None else request.trail.offset
-        return invalid_number(request.stop, request.target, offset)
-
-
-_TOO_SMALL = frozenset({"LOT", "MIN_QUANTITY", "MIN_NOTIONAL"})
-"""Refusals of a part that may become great enough by further fills."""
-
-
-def _closing(held: Decimal) -> Side:
-    return Side.SELL if held > 0 else Side.BUY
+        trailing = None if request.trail is None else trail_problem(request.trail)
+        return trailing or invalid_number(request.stop, request.target)

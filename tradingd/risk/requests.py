@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from tradingd.domain.enums import OrderType, Side, TimeInForce
 from tradingd.domain.events import ModifyRequest, OrderRequest, Signal
 from tradingd.domain.terms import PLAIN, Requote
-from tradingd.risk.changes import ChangeDesk, invalid_number
+from tradingd.risk.changes import ChangeDesk, invalid_number, trail_problem
 from tradingd.risk.child import Key
 from tradingd.risk.children import ChildDesk
 from tradingd.risk.gate import Gate
@@ -98,7 +98,7 @@ def _terms_problem(request: OrderRequest) -> Denied | None:
         return Denied("WRONG_TERMS", problem)
     if terms.requote is not None and terms.requote.worst is not None:
         return invalid_number(terms.requote.worst)
-    return None if terms.trail is None else invalid_number(terms.trail.offset)
+    return None if terms.trail is None else trail_problem(terms.trail)
 
 
 def _requote_problem(requote: Requote | None) -> str:

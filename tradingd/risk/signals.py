@@ -5,8 +5,9 @@ from math import inf
 
 import msgspec
 
+from tradingd.domain.actions import restated_price
 from tradingd.domain.enums import Direction, TimeInForce
-from tradingd.domain.events import CancelRequest, Signal
+from tradingd.domain.events import CancelRequest, CorporateAction, Signal
 from tradingd.domain.money import to_price
 from tradingd.errors import MoneyError, UsageError
 from tradingd.risk.children import ChildDesk
@@ -96,6 +97,23 @@ class SignalDesk:
                 del self._plans[key]
                 self._gate.deny_signal(plan, denied)
 
+    def restate(self, action: CorporateAction) -> None:
+        """A split comes: what waits asks for the same at prices of new shares."""
+        for key, plan in self._plans.items():
+            if plan.symbol == action.symbol:
+                old = {name: getattr(plan, name) for name in ("price", "limit", "stop", "target")}
+                new = {
+                    name: float(restated_price(action, to_price(price)))
+                    for name, price in old.items()
+                    if price is not None
+                }
+                self._plans[key] = msgspec.structs.replace(plan, **new)
+
+    def remind(self) -> None:
+        """Ask again for the cancels that plans wait for, where they were refused."""
+        for key in tuple(self._plans):
+            self._make_way(key)
+
     def _make_way(self, key: tuple[str, str]) -> None:
         """Cancel what a plan waits for. Its handling may, in between, end orders and even the plan."""
         plan = self._plans.get(key)
@@ -142,11 +160,26 @@ class SignalDesk:
             return Denied("UNKNOWN_INSTRUMENT", f"{signal.symbol!r} is not configured")
         if self._book.had(signal.intent_id):
             return Denied("DUPLICATE_INTENT", f"{signal.intent_id} has an order already; it is never sent twice")
-        return None
+        return None if signal.stop is None and signal.target is None else _wrong_exit(signal)
 
     def _halted(self, signal: Signal) -> Denied | None:
         closes = self._sizing.only_closes(signal, self._book)
         return self._gate.halted(signal.strategy_id, signal.symbol, shrinks=closes)
+
+
+def _wrong_exit(signal: Signal) -> Denied | None:
+    """An exit on the wrong side of the entry: it would be out again at once."""
+    if signal.direction is Direction.FLAT:
+        return None
+    name, given = ("price", signal.price) if signal.limit is None else ("limit", signal.limit)
+    entry = to_price(given)
+    for exit_name, exit_price, gains in (("stop", signal.stop, False), ("target", signal.target, True)):
+        above = gains is (signal.direction is Direction.LONG)
+        price = entry if exit_price is None else to_price(exit_price)
+        if exit_price is not None and (price <= entry if above else price >= entry):
+            must = f"must be {'above' if above else 'below'} its {name} {given}"
+            return Denied("WRONG_EXIT", f"the {exit_name} {exit_price} of a {signal.direction} signal {must}")
+    return None
 
 
 def _is_positive(given: object) -> bool:

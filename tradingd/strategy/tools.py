@@ -18,7 +18,7 @@ from tradingd.domain.money import DecimalLike, PriceLike, to_decimal
 from tradingd.domain.terms import PLAIN, AlgoSpec, OrderTerms, Requote, Trail
 from tradingd.errors import StrategyError
 from tradingd.strategy.context import PositionView, StrategyContext
-from tradingd.strategy.exits import Bracket, exact, exits_of
+from tradingd.strategy.exits import Bracket, check_exits, exact, exits_of
 from tradingd.strategy.timeframes import WarmUp
 
 __all__ = ["StrategyTools"]
@@ -129,34 +129,23 @@ class StrategyTools:
         kind = _order_type(limit, stop, take_profit, trail)
         if symbol in self._bars_missing:
             return ""
-        special = post_only or expire_ts or oco or parent or trail or requote or algo
-        intent_id = self.context.next_intent_id()
-        self.context.emit(
-            OrderRequest(
-                self.context.now,
-                self.strategy_id,
-                intent_id,
-                symbol,
-                side,
-                to_decimal(quantity),
-                kind,
-                self._on_tick(symbol, side, limit),
-                self._on_tick(symbol, side, stop if take_profit is None else take_profit),
-                time_in_force,
-                reduce_only,
-                tag,
-                OrderTerms(
-                    post_only=post_only,
-                    expire_ts=expire_ts,
-                    trail=trail,
-                    oco=oco,
-                    parent=parent,
-                    requote=requote,
-                    algo=algo,
-                )
-                if special
-                else PLAIN,
+        terms = PLAIN
+        if post_only or expire_ts or oco or parent or trail or requote or algo:
+            terms = OrderTerms(
+                post_only=post_only,
+                expire_ts=expire_ts,
+                trail=trail,
+                oco=oco,
+                parent=parent,
+                requote=requote,
+                algo=algo,
             )
+        context, trigger = self.context, stop if take_profit is None else take_profit
+        prices = self._on_tick(symbol, side, limit), self._on_tick(symbol, side, trigger)
+        what = (symbol, side, to_decimal(quantity), kind, *prices)
+        intent_id = context.next_intent_id()
+        context.emit(
+            OrderRequest(context.now, self.strategy_id, intent_id, *what, time_in_force, reduce_only, tag, terms)
         )
         return intent_id
 
@@ -178,13 +167,17 @@ class StrategyTools:
 
         The entry is at market, at `limit`, or sleeps until `entry_stop`; `time_in_force` is the entry's. The exits
         are reduce-only, of the size that has filled: the stop at `stop` or behind the market by `trail`, the
-        target a limit order at `target`. Each of the three is an order of its own to `cancel` and `modify`.
+        target a limit order at `target`. Each of the three is an order of its own to `cancel` and `modify`; who
+        makes the entry larger has to do so with the exits as well.
 
         Raises:
-            StrategyError: neither stop, trail nor target is given: that is `order`.
+            MoneyError: a quantity or price is no finite number, or the quantity is a float.
+            StrategyError: neither stop, trail nor target is given: that is `order`; or an exit is on the wrong
+                side of the entry. Nothing has been asked for then.
 
         """
         exits = exits_of(stop, trail, target)
+        check_exits(side, limit if entry_stop is None else entry_stop, stop, trail, target)
         entry = self.order(
             symbol, side, quantity, limit=limit, stop=entry_stop, time_in_force=time_in_force, tag=tag
         )
@@ -234,8 +227,11 @@ class StrategyTools:
         limit: PriceLike | None = None,
         stop: PriceLike | None = None,
     ) -> None:
-        """Ask to change a working order of this strategy; None leaves a field as it is."""
-        order = self.orders.get(intent_id)
+        """Ask to change a working order of this strategy; None leaves a field as it is.
+
+        A price of an order with a `parent` is that of all orders that its parent's fills have led to.
+        """
+        order = self.orders.get(intent_id) or self._further(intent_id)
         if order is None or order.side is None:
             raise StrategyError(f"{intent_id!r} is no working order of {self.strategy_id}")
         self.context.emit(
@@ -295,6 +291,11 @@ class StrategyTools:
     def instrument(self, symbol: str) -> Instrument:
         """The instrument behind `symbol`."""
         return self.context.instrument(symbol)
+
+    def _further(self, intent_id: str) -> OrderUpdate | None:
+        """A further order of a child whose first one is over; they are called `<intent>+2` and so on."""
+        name = f"{intent_id}+"
+        return next((order for key, order in self.orders.items() if key.startswith(name)), None)
 
     def _on_tick(self, symbol: str, side: Side, price: PriceLike | None) -> Decimal | None:
         if price is None:
