@@ -22,6 +22,8 @@ ALLOWED = {
     ("execution/triggers.py", "float(price)"),
     # A signal's price is market data, that of an order at market decides no amount.
     ("risk/protection.py", "float(price)"),
+    # The prices of a signal, which are market data, over a split.
+    ("risk/signals.py", "float(restated_price(action, to_price(price)))"),
     # Counts orders.
     ("execution/engine.py", "sum((self.cancel_order(order.order_id, reason) for order in open_orders))"),
 }

@@ -42,14 +42,16 @@ class Wild(Chaotic):
     def enter(self, symbol: str, price: float) -> None:
         """A bracket; now and then one of its orders is changed or canceled at once."""
         side = self.chance.choice(list(Side))
-        options: dict[str, Any] = {"target": price * (1 + side.sign * self.chance.uniform(0.005, 0.05))}
-        if self.coin(0.3):
-            options["trail"] = self.trail()
-        elif self.coin(0.8):
-            options["stop"] = price * (1 - side.sign * self.chance.uniform(0.005, 0.04))
+        options: dict[str, Any] = {}
         entry = self.chance.choice(["market", "limit", "entry_stop"])
         if entry != "market":
             options[entry] = self.near(price, -0.02, 0.02)
+        inside = float(options.get(entry, price))  # exits on the wrong side of the entry are refused
+        options["target"] = inside * (1 + side.sign * self.chance.uniform(0.005, 0.05))
+        if self.coin(0.3):
+            options["trail"] = self.trail()
+        elif self.coin(0.8):
+            options["stop"] = inside * (1 - side.sign * self.chance.uniform(0.005, 0.04))
         if entry == "limit" and self.coin(0.3):
             options["time_in_force"] = TimeInForce.DAY
         placed = self.bracket(symbol, side, self.chance.randint(1, 150), **options)
