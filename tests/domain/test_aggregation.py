@@ -1,8 +1,10 @@
 """Bars built from trades, quotes and smaller bars: what closes them, what is in them, what is refused."""
 
 from collections.abc import Iterable, Sequence
+from functools import reduce
 from itertools import pairwise
 from math import fsum
+from operator import add
 
 import pytest
 from hypothesis import given, settings
@@ -157,7 +159,7 @@ def test_a_trade_is_whole_in_one_bar() -> None:
 
 def test_a_threshold_is_reached_in_spite_of_rounding() -> None:
     """Ten trades of 0.1 are one volume bar of 1, though floats add them up to a little less."""
-    assert sum([0.1] * 10) < 1
+    assert reduce(add, [0.1] * 10) < 1
     assert len(build("volume:1", [trade(number, amount=0.1) for number in range(10)])) == 1
 
 
