@@ -16,6 +16,11 @@
      +-- OutputError            records or results could not be written                exit 74
      +-- ComponentError         a critical component failed; trading halts             exit 70
      +-- TransientError         the named kind of failure that a supervisor may restart
+     |    +-- VenueUnavailableError  a venue gave no answer that can be believed: nothing is known
+     |         +-- RateLimitedError  it asks us to wait, or bans us for a time
+     +-- VenueRefusedError      a venue refused, definitely: a parsed answer with a code we know
+          +-- VenueAuthError    it refuses the key itself                              exit 77
+          +-- DuplicateOrderError  our client order id exists already: evidence, no refusal
 
 `HandlerTimeoutError` stands apart: it interrupts a strategy's own code, whose `except Exception` must not stop it.
 
@@ -32,16 +37,21 @@ __all__ = [
     "ConfigError",
     "CredentialsError",
     "DataError",
+    "DuplicateOrderError",
     "HandlerTimeoutError",
     "IllegalTransitionError",
     "MoneyError",
     "OutputError",
     "QueueOverflowError",
+    "RateLimitedError",
     "StrategyError",
     "TradingdError",
     "TransientError",
     "UnknownKeyError",
     "UsageError",
+    "VenueAuthError",
+    "VenueRefusedError",
+    "VenueUnavailableError",
 ]
 
 
@@ -118,3 +128,33 @@ class ComponentError(TradingdError):
 
 class TransientError(TradingdError):
     """A failure that may pass by itself, such as a dropped connection."""
+
+
+class VenueUnavailableError(TransientError):
+    """The venue gave no answer that can be believed: whether it acted is not known."""
+
+
+class RateLimitedError(VenueUnavailableError):
+    """The venue asks us to wait; `retry_after_s` says how long, None where it does not tell."""
+
+    def __init__(self, message: str = "", retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class VenueRefusedError(TradingdError):
+    """The venue refused, definitely; `code` is its own code for why."""
+
+    def __init__(self, message: str = "", code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class VenueAuthError(VenueRefusedError):
+    """The venue refuses the key."""
+
+    exit_code = 77
+
+
+class DuplicateOrderError(VenueRefusedError):
+    """The venue has an order of this client order id already: evidence that ours exists."""

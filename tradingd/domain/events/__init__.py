@@ -51,13 +51,22 @@ from tradingd.domain.events.trading import StrategyFaulted as StrategyFaulted
 from tradingd.domain.events.trading import SubmitOrder as SubmitOrder
 from tradingd.domain.events.trading import Timer as Timer
 from tradingd.domain.events.trading import TradeReport as TradeReport
+from tradingd.domain.events.venue import AccountPosition as AccountPosition
+from tradingd.domain.events.venue import AccountSnapshot as AccountSnapshot
+from tradingd.domain.events.venue import Balance as Balance
+from tradingd.domain.events.venue import HaltRequest as HaltRequest
+from tradingd.domain.events.venue import VenueCondition as VenueCondition
+from tradingd.domain.events.venue import VenueStatus as VenueStatus
 
 __all__ = [
     "MARKET_EVENTS",
+    "AccountPosition",
+    "AccountSnapshot",
     "AlgoDone",
     "AlgoOrder",
     "AlgoUpdate",
     "ApprovedOrder",
+    "Balance",
     "Bar",
     "Book",
     "BrokerReport",
@@ -73,6 +82,7 @@ __all__ = [
     "FeedEvent",
     "Fill",
     "HaltChanged",
+    "HaltRequest",
     "LedgerEntry",
     "MarginCall",
     "MarketEvent",
@@ -91,4 +101,6 @@ __all__ = [
     "Timer",
     "Trade",
     "TradeReport",
+    "VenueCondition",
+    "VenueStatus",
 ]

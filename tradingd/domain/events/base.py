@@ -41,6 +41,9 @@ class EventType(IntEnum):
     CHILD_ORDER = 27
     CHILD_CANCEL = 28
     PROTECT_REQUEST = 29
+    VENUE_STATUS = 30
+    HALT_REQUEST = 31
+    ACCOUNT_SNAPSHOT = 32
     CORPORATE_ACTION = -1
     """Below 0, so that `<= BOOK` is all that a feed brings and that is routed by symbol."""
 

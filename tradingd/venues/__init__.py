@@ -1,0 +1,1 @@
+"""The connection to real exchanges through ccxt: clients, weight budget, what their answers mean."""
