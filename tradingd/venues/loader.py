@@ -66,7 +66,7 @@ def _looked_up(package: str, name: str) -> Untyped | None:
 def _filled(shell: _Shell, name: str) -> Untyped:
     """Run the package's own `__init__` in the shell, for a name that the shell does not know."""
     spec = shell.__spec__
-    shell.__class__ = ModuleType
+    object.__setattr__(shell, "__class__", ModuleType)
     if spec is not None and spec.loader is not None:
         spec.loader.exec_module(shell)
     return getattr(shell, name)
@@ -84,11 +84,13 @@ def _shells() -> None:
 
 def _install(package: str, spec: ModuleSpec) -> None:
     shell = _Shell(package)
-    shell.__spec__ = spec
-    shell.__loader__ = spec.loader
-    shell.__file__ = spec.origin
-    shell.__path__ = list(spec.submodule_search_locations or ())
-    shell.__package__ = package
+    vars(shell).update(
+        __spec__=spec,
+        __loader__=spec.loader,
+        __file__=spec.origin,
+        __path__=list(spec.submodule_search_locations or ()),
+        __package__=package,
+    )
     sys.modules[package] = shell
     parent, _, child = package.rpartition(".")
     if parent:

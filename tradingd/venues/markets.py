@@ -39,8 +39,10 @@ def instrument_of(
     precision_mode: int,
     reference: Decimal | None = None,
 ) -> Instrument:
-    """The instrument that a market of ccxt's is. `reference` is a price of it, for venues that tell price steps in
-    significant digits: the step then is that of a price twice as high, which suits all below as well.
+    """The instrument that a market of ccxt's is.
+
+    `reference` is a price of it, for venues that tell price steps in significant digits: the step then is that of
+    a price twice as high, which suits all below as well.
 
     Raises:
         DataError: the venue tells no step, or a kind that is not traded here.

@@ -1,9 +1,9 @@
 """What an answer that is no success means. The default is that nothing is known.
 
-ccxt's exception class does not tell whether an order exists: a truncated answer is a bare `ExchangeError`, a page of
-a web application firewall a `NetworkError`, a clock that is off a `NetworkError` too though the refusal is definite.
-So this judges the status, the parsed body and the venue's own code; the class only says what a code means
-that ccxt's table of the venue knows and ours does not.
+ccxt's exception class does not tell whether an order exists: a truncated answer is a bare `ExchangeError`, a page
+of a web application firewall a `NetworkError`, a clock that is off a `NetworkError` too though the refusal is
+definite. So this judges the status, the parsed body and the venue's own code; the class only says what a code
+means that ccxt's table of the venue knows and ours does not.
 """
 
 from collections.abc import Iterator, Mapping

@@ -154,8 +154,10 @@ def make_public(
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     on_fault: Callable[[StreamFault], None] | None = None,
 ) -> PublicVenue:
-    """The public side of the venue that `settings` names. An external `session` is left open; it should have no
-    bound on its connections, so that a cancel need not wait for one.
+    """The public side of the venue that `settings` names.
+
+    An external `session` is left open; it should have no bound on its connections, so that a cancel need not wait
+    for one.
 
     Raises:
         ConfigError: ccxt has no such exchange, or not in this environment.

@@ -75,7 +75,7 @@ def ccxt_config(
 
 
 def _market_types(settings: VenueSettings) -> dict[str, Untyped]:
-    """Which kinds of markets are read, where ccxt's class of the exchange can be told: each is a request or more."""
+    """Which kinds of markets are read, where ccxt's class can be told: each is a request or more."""
     known = exchange_class(settings.exchange)().options.get("fetchMarkets")
     types = known.get("types") if isinstance(known, Mapping) else None
     wanted = set(settings.market_types)

@@ -1,6 +1,7 @@
 """Whether an answer has the shape that it should have: valid JSON of another shape is no answer.
 
-ccxt turns `{}` and `{"msg": "..."}` into an empty list or balance. A reconciler that trusts this flattens positions.
+ccxt turns `{}` and `{"msg": "..."}` into an empty list or balance. A reconciler that trusts this flattens
+positions.
 """
 
 from collections.abc import Mapping

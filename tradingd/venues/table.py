@@ -94,7 +94,7 @@ class VenueRow(msgspec.Struct, frozen=True, kw_only=True):
     filter_codes: AbstractSet[str] = frozenset()
     """Refusals for tick, lot or size: the markets are read anew."""
     amends: bool = False
-    """Whether ccxt's `edit_order` changes the order in place there, keeping its id: its default is cancel and new."""
+    """Whether ccxt's `edit_order` changes the order in place, keeping its id: its default is cancel and new."""
     buys_base_at_market: bool = False
     """Whether a market buy is told in the base coin although ccxt's `features` say that it wants a price."""
     options: Mapping[str, Untyped] = {}
