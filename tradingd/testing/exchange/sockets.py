@@ -1,85 +1,52 @@
-"""The exchange's websockets: what is open, what is sent to each, and where faults listen in.
+"""The exchange's websockets: what is open, and what is sent to each, past the faults' eyes.
 
-A `Socket` keeps the order in which it was told to send: `send` only enqueues, one writer task per socket writes.
-Pings are answered here and not by aiohttp, since a half-open socket is one whose pings go unanswered.
+A `Socket` keeps the order in which it was told to send: `send` only enqueues, one writer task per socket writes. The
+writer lets the fault layer see each frame. Pings are answered here and not by aiohttp, since a half-open socket is
+one whose pings go unanswered.
 """
 
 import asyncio
 import contextlib
+import itertools
 import socket as sockets
 import struct
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable
 
-import msgspec
 from aiohttp import WSMsgType, web
 
-__all__ = ["Message", "Socket", "SocketHub", "Tap", "abort", "encode"]
+from tradingd.testing.exchange.model import Fate, FaultLayer, Frame, NoFaults
 
-Message = Mapping[str, Any]
-
-MARKET = "market"
-USER = "user"
+__all__ = ["Socket", "SocketHub", "abort"]
 
 _BACKLOG = 200_000  # messages; a reader that is further behind is cut off, as exchanges do
 
-_encode = msgspec.json.Encoder().encode
-
-
-def encode(message: Message | Sequence[Message]) -> str:
-    """A message as it goes on the wire."""
-    return _encode(message).decode()
-
-
-class Tap(Protocol):
-    """Faults on websockets: sees what is about to be sent and may change it."""
-
-    def outgoing(self, socket: "Socket", message: Message) -> Iterable[Message | str]:
-        """What to send instead of the message: nothing, itself, several; text goes out as it is."""
-
-    def subscribing(self, socket: "Socket", stream: str) -> bool:
-        """Whether a stream that was acknowledged is served, too."""
-
 
 class Socket:
-    """One client's websocket."""
+    """One client's websocket. `channel` is "user" or "stream", `connection` its number at this exchange."""
 
     def __init__(
-        self, hub: "SocketHub", ws: web.WebSocketResponse, kind: str, transport: asyncio.Transport | None
+        self, hub: "SocketHub", ws: web.WebSocketResponse, channel: str, transport: asyncio.Transport | None
     ) -> None:
-        self.kind = kind
-        """`market` or `user`."""
+        self.channel = channel
+        self.connection = next(hub.numbers)
         self.account = ""
         """Whose user data goes here; set by who logs it in."""
-        self.silent = False
-        """Open, answers pings, and carries no data any more."""
         self.half_open = False
-        """Open for the client only: the peer is gone and answers nothing."""
+        """Open for the client only: the peer is gone, nothing is answered, pings neither."""
         self.sent = 0
         self._hub = hub
         self._ws = ws
         self._transport = transport
-        self._outbox: deque[str] = deque()
+        self._outbox: deque[tuple[str, str]] = deque()
         self._filled = asyncio.Event()
 
-    def send(self, message: Message) -> None:
-        """Send a message after those before it, or what the faults make of it."""
-        tap = self._hub.tap
-        if tap is None:
-            self.send_text(encode(message))
-            return
-        for item in tap.outgoing(self, message):
-            self.send_text(item if isinstance(item, str) else encode(item))
-
-    def send_text(self, text: str) -> None:
-        """Send a text past the faults' eyes. A silent socket takes it and carries nothing."""
-        if self.silent or self.half_open:
-            return
+    def send(self, text: str, topic: str) -> None:
+        """Send a text after those before it. `topic` tells faults what it is: the event's or the stream's name."""
         if len(self._outbox) >= _BACKLOG:
             self.abort()
             return
-        self._outbox.append(text)
+        self._outbox.append((text, topic))
         self._filled.set()
 
     def abort(self) -> None:
@@ -88,13 +55,15 @@ class Socket:
         abort(self._transport)
 
     async def close(self, code: int = 1001) -> None:
-        """Close it politely, after what was to be sent."""
-        while self._outbox and not self._ws.closed:
-            await self._write_next()
-        await self._ws.close(code=code)
+        """Close it politely. What was not sent is lost."""
+        self._outbox.clear()
+        if self.half_open:
+            self.abort()
+        else:
+            await self._ws.close(code=code)
 
     async def serve(self, on_text: Callable[[str], None]) -> None:
-        """Give each text that comes in to the handler, until the client is gone. Returns; does not raise."""
+        """Give each text that comes in to the handler, until the client is gone."""
         writer = asyncio.create_task(self._write())
         try:
             await self._read(on_text)
@@ -125,40 +94,55 @@ class Socket:
             await self._filled.wait()
             self._filled.clear()
             while self._outbox:
-                await self._write_next()
+                await self._write_next(*self._outbox.popleft())
 
-    async def _write_next(self) -> None:
-        text = self._outbox.popleft()
-        self.sent += 1
-        await self._ws.send_str(text)
+    async def _write_next(self, text: str, topic: str) -> None:
+        faults = self._hub.faults()
+        if type(faults) is NoFaults and not self.half_open:  # the way of a benchmark: thousands a second
+            self.sent += 1
+            await self._ws.send_str(text)
+            return
+        frame = Frame(self.channel, text, self.account, topic, connection=self.connection)
+        for out in await faults.outgoing(frame):
+            if self.half_open or out.fate is Fate.HANG:
+                continue
+            if out.fate is Fate.RESET:
+                self.abort()
+                return
+            self.sent += 1
+            await self._ws.send_str(out.text[: len(out.text) // 2] if out.fate is Fate.TRUNCATE else out.text)
 
 
 class SocketHub:
-    """All open websockets of an exchange."""
+    """All open websockets of an exchange. `faults` returns the fault layer that is in force."""
 
-    def __init__(self) -> None:
+    def __init__(self, faults: Callable[[], FaultLayer]) -> None:
+        self.faults = faults
         self.open: list[Socket] = []
-        self.tap: Tap | None = None
-        """Set by the fault layer. None costs nothing."""
         self.accepted = 0
         """How many were ever opened."""
         self.on_closed: list[Callable[[Socket], None]] = []
         """Told of each socket that is gone."""
+        self.numbers = itertools.count(1)
 
-    async def accept(self, request: web.Request, kind: str) -> tuple[Socket, web.WebSocketResponse]:
-        """Answer the handshake; the caller then runs `serve` and returns the response."""
+    async def accept(self, request: web.Request, channel: str) -> tuple[Socket, web.WebSocketResponse]:
+        """Answer the handshake; the caller then awaits `serve` and returns the response."""
         ws = web.WebSocketResponse(
             autoping=False, autoclose=False, compress=False, timeout=0.5, max_msg_size=1 << 20
         )
         await ws.prepare(request)
-        socket = Socket(self, ws, kind, request.transport)
+        socket = Socket(self, ws, channel, request.transport)
         self.open.append(socket)
         self.accepted += 1
         return socket, ws
 
-    def of(self, kind: str, account: str = "") -> list[Socket]:
-        """The open sockets of a kind, of one account if it is told."""
-        return [one for one in self.open if one.kind == kind and account in {"", one.account}]
+    def find(self, connection: int) -> Socket | None:
+        """The open socket of that number."""
+        return next((one for one in self.open if one.connection == connection), None)
+
+    def of(self, channel: str | None = None, account: str = "") -> list[Socket]:
+        """The open sockets of a channel (None: of all), of one account if it is told."""
+        return [one for one in self.open if channel in {None, one.channel} and account in {"", one.account}]
 
     def forget(self, socket: Socket) -> None:
         """Take a socket that is gone off the list."""
@@ -167,18 +151,15 @@ class SocketHub:
             for told in self.on_closed:
                 told(socket)
 
-    def abort_all(self) -> None:
-        """Cut every connection at once, with resets."""
-        for socket in list(self.open):
+    def abort_all(self, channel: str | None = None) -> None:
+        """Cut every connection of a channel at once, with resets."""
+        for socket in self.of(channel):
             socket.abort()
 
     async def close(self) -> None:
         """Close all politely, at the end."""
         for socket in list(self.open):
-            if socket.half_open:
-                socket.abort()
-            else:
-                await socket.close()
+            await socket.close()
 
 
 def abort(transport: asyncio.Transport | None) -> None:
