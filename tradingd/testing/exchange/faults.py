@@ -1,73 +1,53 @@
-"""The fault layer: between the exchange and whoever talks to it.
+"""Scripted faults: what goes wrong between the exchange and whoever talks to it, and when.
 
-It hooks in at three places and needs nothing of the engine there: a middleware around every REST handler (and every
-websocket handshake), a tap on what websockets send, and one on what they subscribe to. A `Fault` is one named thing
-that goes wrong; a `Rule` says at which matching occurrence, how often; a `FaultScript` is a list of rules. What was
-injected is counted per fault, so a report can say that a fault was met and not only asked for.
+A `Fault` is one named thing that goes wrong, with its number in the catalogue of faults. A `Rule` says at which
+matching occurrence it strikes and how often; a `FaultScript` is a list of rules. `ScriptedFaults` injects them at
+the exchange's three hooks (a request arrives, its answer leaves, a frame leaves) and counts what struck, so that a
+report can say that a fault was met, not only that it was asked for.
 
-`calm()` ends all of it: nothing new goes wrong, what was held back is let go. What a fault has broken stays broken
-(a half-open socket, a subscription that was lost): noticing that is the client's work.
+`calm()` ends all of it: nothing new goes wrong. What a fault has broken stays broken, such as a half-open socket
+or a subscription that was lost: noticing that is the client's work.
 """
 
 import asyncio
 import fnmatch
+import json
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
-from urllib.parse import parse_qsl
 
-from aiohttp import web
-from aiohttp.typedefs import Handler
-
-from tradingd.testing.exchange.sockets import Message, Socket, SocketHub
+from tradingd.testing.exchange.engine import Engine
+from tradingd.testing.exchange.model import Call, Frame, Reply
+from tradingd.testing.exchange.sockets import SocketHub
 
 __all__ = [
-    "Call",
+    "Exchange",
     "Fault",
-    "FaultLayer",
     "FaultScript",
+    "FrameFault",
+    "Held",
     "Hit",
-    "MessageFault",
     "RequestFault",
     "Rule",
-    "SubscriptionFault",
+    "ScriptedFaults",
     "Window",
-    "World",
     "WorldFault",
+    "label_of_call",
+    "label_of_frame",
 ]
 
 
-class World(Protocol):
-    """What faults may do to the exchange itself; `tradingd.testing.exchange.world` has it for the engine."""
+class Exchange(Protocol):
+    """What faults need of the exchange that they are bound to: `LoopbackExchange` has it."""
 
-    def now_ms(self) -> int:
-        """The exchange's clock, milliseconds UTC."""
+    engine: Engine
+    hub: SocketHub
+    skew_ms: int
 
-    def skew(self, milliseconds: int) -> None:
-        """Set the exchange's clock off by this much; 0 puts it right."""
-
-    def change_filters(self) -> None:
-        """Make tick and lot of every market ten times as large."""
-
-    def pause_market(self, *, trading: bool) -> None:
-        """Take one market out of trading (status BREAK), or all back into it."""
-
-    def manual_order(self) -> None:
-        """The owner of the account trades by hand: a small market order with an id that is not ours."""
-
-    def manual_cancel(self) -> None:
-        """The owner cancels the oldest working order by hand."""
-
-    def expire_order(self) -> None:
-        """The exchange itself ends the oldest working order."""
-
-    def transfer(self, asset: str, share: float) -> None:
-        """Deposit (share > 0) or withdraw (< 0) a share of what is free of an asset; "" means the first quote."""
-
-    def fee_coin_runs_out(self) -> None:
-        """The third coin in which fees are taken at a discount is gone."""
+    def revoke_keys(self, account: str) -> bool:
+        """Takes the API keys of an account out of force; tells whether there were any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,42 +60,49 @@ class Fault:
     text: str
     """What happens, in a sentence."""
     target: str
-    """What it hits unless a rule says otherwise: a pattern over labels, see `Rule`."""
+    """What it hits unless a rule says otherwise: a pattern, see `Rule`."""
+
+
+Before = Callable[["ScriptedFaults", Call], Awaitable[Reply | None]]
+After = Callable[["ScriptedFaults", Call, Reply], Awaitable[Reply]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestFault(Fault):
-    """Something that goes wrong with a REST request or its answer."""
+    """Something that goes wrong with a request: `before` it is handled, or with its answer, `after`."""
 
-    act: Callable[["FaultLayer", "Call"], Awaitable[web.StreamResponse]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MessageFault(Fault):
-    """Something that goes wrong with a message on a websocket: what is sent in its stead."""
-
-    act: Callable[["FaultLayer", Socket, Message], Iterable[Message | str]]
+    before: Before | None = None
+    after: After | None = None
+    note: Callable[["ScriptedFaults", Call, Reply], None] | None = None
+    """Sees the answers of all matching requests, those that it does not strike too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SubscriptionFault(Fault):
-    """A stream that is acknowledged and never served."""
+class FrameFault(Fault):
+    """Something that goes wrong with a frame on a websocket: what is sent in its stead."""
+
+    act: Callable[["ScriptedFaults", Frame], Iterable[Frame]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorldFault(Fault):
-    """Something that happens at the exchange; a matching request is only the moment at which it does."""
+    """Something that happens at the exchange; a matching request is only the moment at which it does.
 
-    act: Callable[["FaultLayer"], None]
+    It acts after that request was handled. Where there was nothing to do it to, it strikes at the next one.
+    """
+
+    act: Callable[["ScriptedFaults", str], bool]
+    """Given the layer and the account that made the request; tells whether there was anything to do it to."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
     """When a fault strikes.
 
-    Labels are `POST order`, `GET openOrders`, `CONNECT user` for requests; `executionReport/TRADE`,
-    `outboundAccountPosition`, `depthUpdate/BTCUSDT`, `bookTicker/BTCUSDT`, `kline/BTCUSDT` for messages; the
-    stream's name, `btcusdt@trade`, for subscriptions. Patterns are those of `fnmatch`.
+    What it matches has a label: `POST order`, `GET openOrders` for REST, `WS order.place` for ws-api,
+    `CONNECT user` and `CONNECT stream` for handshakes; `executionReport/TRADE`, `outboundAccountPosition`, `reply`
+    for frames of user data; the stream's name for market data, `btcusdt@trade`. Patterns are those of `fnmatch`;
+    several are separated by `|`.
     """
 
     fault: Fault
@@ -130,6 +117,10 @@ class Rule:
     def pattern(self) -> str:
         """What it matches."""
         return self.target or self.fault.target
+
+    def matches(self, label: str) -> bool:
+        """Whether it is about what has this label."""
+        return any(fnmatch.fnmatchcase(label, one) for one in self.pattern.split("|"))
 
     def strikes(self, occurrence: int) -> bool:
         """Whether it strikes the n-th matching occurrence."""
@@ -157,183 +148,199 @@ class FaultScript:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A fault that struck."""
+    """A fault that struck, what it struck, and when by the monotonic clock, seconds."""
 
     fault: Fault
     label: str
     at: float
-    """Monotonic seconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """A time in which every request gets the same bad answer."""
-
-    until: float
-    """Monotonic seconds."""
-    answer: Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(slots=True)
-class Call:
-    """One request on its way to the exchange."""
+class Window:
+    """A time in which every request gets the same bad answer. `until` is in monotonic seconds."""
 
-    request: web.Request
-    label: str
-    params: Mapping[str, str]
-    """Query and form fields together."""
-    proceed: Callable[[], Awaitable[web.StreamResponse]]
-    """Lets the exchange handle it (or the next fault of the same request)."""
+    until: float
+    answer: Callable[[Call], Reply]
 
-    async def body(self) -> bytes:
-        """What the exchange answers."""
-        return body_of(await self.proceed())
+
+@dataclass(slots=True)
+class Held:
+    """A frame that is kept back until so many more have gone out on its connection."""
+
+    frame: Frame
+    frames: int
 
 
 @dataclass(slots=True)
 class _Armed:
     rule: Rule
     seen: int = 0
+    owed: int = 0
+    """Strikes that found nothing to do and wait for the next occurrence."""
 
 
 @dataclass(slots=True)
-class FaultLayer:
-    """Injects a script's faults, counts them, and can be told to stop."""
+class ScriptedFaults:
+    """Injects a script's faults, counts them, and can be told to stop. It is the exchange's fault layer."""
 
     script: FaultScript = FaultScript()
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    hub: SocketHub | None = None
-    world: World | None = None
     calmed: bool = False
     hits: Counter[str] = field(default_factory=Counter)
     """How often each fault struck, by name."""
     log: list[Hit] = field(default_factory=list)
     window: Window | None = None
     memory: dict[str, Any] = field(default_factory=dict)
-    """What single faults remember, by their names."""
+    """What single faults remember, by keys of their own."""
+    lost: set[tuple[int, str]] = field(default_factory=set)
+    """Subscriptions that are not served any more: (connection, label); label "*" is all data of that socket."""
+    held: dict[int, list["Held"]] = field(default_factory=dict)
+    """Frames that are kept back, by connection."""
+    _exchange: Exchange | None = None
     _armed: list[_Armed] = field(default_factory=list)
-    _released: asyncio.Event = field(default_factory=asyncio.Event)
-    _on_calm: list[Callable[[], None]] = field(default_factory=list)
+    _under_way: dict[int, list[_Armed]] = field(default_factory=dict)
+    _at_calm: list[Callable[[], None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._armed = [_Armed(rule) for rule in self.script.rules]
 
-    def bind(self, hub: SocketHub, world: World | None) -> None:
-        """Hook into an exchange's sockets, and tell what may be done to its world."""
-        self.hub, self.world = hub, world
-        hub.tap = self
+    def bind(self, exchange: Exchange) -> None:
+        """Tell the faults which exchange they may change."""
+        self._exchange = exchange
+
+    @property
+    def exchange(self) -> Exchange:
+        """The exchange; RuntimeError if the faults are not bound to one."""
+        if self._exchange is None:
+            raise RuntimeError("these faults are bound to no exchange: call bind(exchange) first")
+        return self._exchange
 
     def add(self, *rules: Rule) -> None:
-        """Arm further rules; their occurrences are counted from now on."""
+        """Arm further rules; occurrences are counted from now on."""
         self._armed.extend(_Armed(rule) for rule in rules)
 
-    def inject(self, fault: WorldFault) -> None:
-        """Let something happen at the exchange now, without a script."""
-        self._count(fault, "now")
-        fault.act(self)
+    def inject(self, fault: WorldFault, account: str) -> bool:
+        """Let something happen at the exchange now. Returns whether there was something to do it to."""
+        done = fault.act(self, account)
+        if done:
+            self._count(fault, "now")
+        return done
 
     def calm(self) -> None:
-        """End all faults: nothing strikes any more, what is held is let go, the clock is right, markets trade."""
+        """End all faults: nothing strikes any more, windows close, the clock is right, markets trade."""
         self.calmed = True
         self.window = None
-        self._released.set()
-        for undo in self._on_calm:
+        for undo in self._at_calm:
             undo()
-        self._on_calm.clear()
-        if self.world is not None:
-            self.world.skew(0)
-            self.world.pause_market(trading=True)
+        self._at_calm.clear()
 
     def at_calm(self, undo: Callable[[], None]) -> None:
-        """Have something done when all faults end."""
-        self._on_calm.append(undo)
+        """Have something put right when all faults end."""
+        self._at_calm.append(undo)
 
     def report(self) -> dict[str, int]:
         """How often each fault of the script struck, those that never did included."""
         return {one.rule.fault.name: self.hits[one.rule.fault.name] for one in self._armed}
 
-    async def hold(self, seconds: float) -> None:
-        """Keep a request waiting, until the time is over or all is calm."""
-        waiter = asyncio.ensure_future(self._released.wait())
-        timer = asyncio.ensure_future(self.sleep(seconds))
-        _, pending = await asyncio.wait((waiter, timer), return_when=asyncio.FIRST_COMPLETED)
-        for one in pending:
-            one.cancel()
-
-    @property
-    def socket_hub(self) -> SocketHub:
-        """The exchange's sockets; RuntimeError if the layer is not bound to one."""
-        if self.hub is None:
-            raise RuntimeError("the fault layer is bound to no exchange: call bind() first")
-        return self.hub
-
-    @property
-    def exchange_world(self) -> World:
-        """The exchange's world; RuntimeError if the layer is not bound to one."""
-        if self.world is None:
-            raise RuntimeError("the fault layer has no world to act on: give bind() one")
-        return self.world
-
-    @web.middleware
-    async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Stand around every handler of the exchange."""
+    # -- the exchange's hooks
+    async def before(self, call: Call) -> Reply | None:
+        """A request has arrived and is not handled yet."""
         if self.calmed:
-            return await handler(request)
-        label = label_of(request)
+            return None
         if self.window is not None:
             if self.monotonic() < self.window.until:
-                return await self.window.answer(request)
+                return self.window.answer(call)
             self.window = None
+        label = label_of_call(call)
         struck = self._struck(label, (RequestFault, WorldFault))
-        if not struck:
-            return await handler(request)
-        params = await _params(request)
+        if struck:
+            self._under_way[call.seq] = struck
+        for one in struck:
+            fault = one.rule.fault
+            if not isinstance(fault, RequestFault):
+                continue
+            self._count(fault, label)
+            reply = await fault.before(self, call) if fault.before is not None else None
+            if reply is not None:
+                self._under_way.pop(call.seq, None)
+                return reply
+        return None
 
-        async def to_exchange() -> web.StreamResponse:
-            return await handler(request)
-
-        proceed: Callable[[], Awaitable[web.StreamResponse]] = to_exchange
-        for fault in reversed(struck):
-            proceed = self._around(fault, Call(request, label, params, proceed))
-        return await proceed()
-
-    def outgoing(self, socket: Socket, message: Message) -> Iterable[Message | str]:
-        """What goes out instead of a message (the hub's tap)."""
+    async def after(self, call: Call, reply: Reply) -> Reply:
+        """A request has been handled and its answer is about to leave."""
+        under_way = self._under_way.pop(call.seq, ())
         if self.calmed:
-            return (message,)
-        sent: Iterable[Message | str] = (message,)
-        for fault in self._struck(label_of_message(message), (MessageFault,)):
-            if isinstance(fault, MessageFault):
-                sent = [out for one in sent for out in self._changed(fault, socket, one)]
-        return sent
-
-    def subscribing(self, socket: Socket, stream: str) -> bool:  # noqa: ARG002 - the tap's signature
-        """Whether an acknowledged stream is served (the hub's tap)."""
-        return self.calmed or not self._struck(stream, (SubscriptionFault,))
-
-    def _changed(self, fault: MessageFault, socket: Socket, one: Message | str) -> Iterable[Message | str]:
-        return (one,) if isinstance(one, str) else fault.act(self, socket, one)
-
-    def _around(self, fault: Fault, call: Call) -> Callable[[], Awaitable[web.StreamResponse]]:
-        async def run() -> web.StreamResponse:
-            if isinstance(fault, RequestFault):
-                return await fault.act(self, call)
+            return reply
+        label = label_of_call(call)
+        self._take_notes(label, call, reply)
+        for one in under_way:
+            fault = one.rule.fault
             if isinstance(fault, WorldFault):
-                fault.act(self)
-            return await call.proceed()
+                self._befall(one, fault, call.account, label)
+            elif isinstance(fault, RequestFault) and fault.after is not None:
+                reply = await fault.after(self, call, reply)
+        return reply
 
-        return run
+    async def outgoing(self, frame: Frame) -> Sequence[Frame]:
+        """A frame is about to leave on a websocket."""
+        label = label_of_frame(frame)
+        if self._is_lost(frame, label):
+            return ()
+        due = self._due(frame.connection) if label != "reply" else []
+        if self.calmed:
+            return (frame, *due)
+        sent: list[Frame] = [frame]
+        for one in self._struck(label, (FrameFault,)):
+            fault = one.rule.fault
+            if isinstance(fault, FrameFault):
+                self._count(fault, label)
+                sent = [out for each in sent for out in fault.act(self, each)]
+        return [*sent, *due]
 
-    def _struck(self, label: str, kinds: tuple[type[Fault], ...]) -> list[Fault]:
-        found: list[Fault] = []
+    def keep_back(self, frame: Frame, frames: int) -> None:
+        """Send a frame only after so many more frames of data on its connection."""
+        self.held.setdefault(frame.connection, []).append(Held(frame, frames))
+
+    def _due(self, connection: int) -> list[Frame]:
+        held = self.held.get(connection)
+        if not held:
+            return []
+        for one in held:
+            one.frames -= 1
+        due = [one.frame for one in held if one.frames <= 0 or self.calmed]
+        self.held[connection] = [one for one in held if one.frames > 0 and not self.calmed]
+        return due
+
+    def _is_lost(self, frame: Frame, label: str) -> bool:
+        if not self.lost or label == "reply":
+            return False
+        return (frame.connection, "*") in self.lost or (frame.connection, label) in self.lost
+
+    def _befall(self, one: _Armed, fault: WorldFault, account: str, label: str) -> None:
+        if fault.act(self, account):
+            self._count(fault, label)
+        else:
+            one.owed += 1
+
+    def _take_notes(self, label: str, call: Call, reply: Reply) -> None:
         for one in self._armed:
-            rule = one.rule
-            if isinstance(rule.fault, kinds) and fnmatch.fnmatchcase(label, rule.pattern):
-                one.seen += 1
-                if rule.strikes(one.seen):
-                    self._count(rule.fault, label)
-                    found.append(rule.fault)
+            fault = one.rule.fault
+            note = fault.note if isinstance(fault, RequestFault) else None
+            if note is not None and one.rule.matches(label):
+                note(self, call, reply)
+
+    def _struck(self, label: str, kinds: tuple[type[Fault], ...]) -> list[_Armed]:
+        found: list[_Armed] = []
+        for one in self._armed:
+            if not isinstance(one.rule.fault, kinds) or not one.rule.matches(label):
+                continue
+            one.seen += 1
+            if one.rule.strikes(one.seen):
+                found.append(one)
+            elif one.owed:
+                one.owed -= 1
+                found.append(one)
         return found
 
     def _count(self, fault: Fault, label: str) -> None:
@@ -341,39 +348,25 @@ class FaultLayer:
         self.log.append(Hit(fault, label, self.monotonic()))
 
 
-def label_of(request: web.Request) -> str:
-    """What a request is called in rules: `POST order`, `GET ticker/24hr`, `CONNECT market`, `CONNECT user`."""
-    path = request.path
-    if request.headers.get("Upgrade", "").lower() == "websocket":
-        return "CONNECT user" if "ws-api" in path else "CONNECT market"
-    _, _, rest = path.partition("/v3/")
-    return f"{request.method} {rest or path.lstrip('/')}"
+def label_of_call(call: Call) -> str:
+    """What a request is called in rules: `POST order`, `GET ticker/24hr`, `WS order.place`, `CONNECT user`."""
+    if call.kind == "connect":
+        return "CONNECT user" if "ws-api" in call.path else "CONNECT stream"
+    if call.kind == "ws":
+        return f"WS {call.method}"
+    _, _, rest = call.path.partition("/v3/")
+    return f"{call.method} {rest or call.path.lstrip('/')}"
 
 
-def label_of_message(message: Message) -> str:
-    """What a message is called in rules: its event's name, then its execution type or its symbol."""
-    event = message.get("event")
-    if isinstance(event, Mapping):
-        kind = event.get("x")
-        return f"{event.get('e')}/{kind}" if kind else str(event.get("e"))
-    data = message.get("data", message)
-    if not isinstance(data, Mapping):
+def label_of_frame(frame: Frame) -> str:
+    """What a frame is called in rules: the stream's name; for user data the event's, with its execution type."""
+    if frame.channel != "user":
+        return frame.topic or "reply"
+    try:
+        event = json.loads(frame.text).get("event")
+    except (ValueError, AttributeError):
+        return frame.topic or "reply"
+    if not isinstance(event, dict):
         return "reply"
-    if "e" in data:
-        return f"{data['e']}/{data.get('s', '')}"
-    if "s" in data and "B" in data:
-        return f"bookTicker/{data['s']}"
-    return "reply" if "id" in message else "snapshot"
-
-
-async def _params(request: web.Request) -> dict[str, str]:
-    params = dict(request.query)
-    if request.can_read_body:
-        params.update(parse_qsl(await request.text()))
-    return params
-
-
-def body_of(response: web.StreamResponse) -> bytes:
-    """The body of an answer that was made whole; b"" for one that streams."""
-    body = response.body if isinstance(response, web.Response) else None
-    return body if isinstance(body, bytes) else b""
+    kind = event.get("x")
+    return f"{event.get('e')}/{kind}" if kind else str(event.get("e"))

@@ -1,8 +1,8 @@
 """The exchange's websockets: what is open, and what is sent to each, past the faults' eyes.
 
-A `Socket` keeps the order in which it was told to send: `send` only enqueues, one writer task per socket writes. The
-writer lets the fault layer see each frame. Pings are answered here and not by aiohttp, since a half-open socket is
-one whose pings go unanswered.
+A `Socket` keeps the order in which it was told to send: `send` only enqueues, one writer task per socket writes,
+and the writer lets the fault layer see each frame. Pings are answered here and not by aiohttp, since a half-open
+socket is one whose pings go unanswered.
 """
 
 import asyncio
