@@ -35,6 +35,7 @@ __all__ = [
     "OrderType",
     "PublicTrade",
     "Refusal",
+    "Replacement",
     "Reply",
     "SelfTrade",
     "Side",
@@ -45,7 +46,7 @@ __all__ = [
 ]
 
 HOUSE = "house"
-"""The account of the market source: it trades in the same books, has no limits, and its balances may go negative."""
+"""The account of the market source: it trades in the same books, without limits; its balances may go negative."""
 
 
 class Side(StrEnum):
@@ -110,6 +111,17 @@ class SelfTrade(StrEnum):
     EXPIRE_MAKER = "EXPIRE_MAKER"
     EXPIRE_TAKER = "EXPIRE_TAKER"
     EXPIRE_BOTH = "EXPIRE_BOTH"
+
+
+class Refusal(Exception):  # noqa: N818 - the exchange refuses; this is not an error of the exchange
+    """The exchange says no: HTTP status, Binance's code and message, and data that belongs to it."""
+
+    def __init__(self, code: int, message: str, status: int = 400, data: dict[str, Any] | None = None) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.status = status
+        self.data = data
 
 
 class MarketSpec(msgspec.Struct, frozen=True, gc=False):
@@ -205,6 +217,14 @@ class Order(msgspec.Struct):
 _OPEN = frozenset({Status.NEW, Status.PARTIALLY_FILLED})
 
 
+class Replacement(msgspec.Struct, frozen=True):
+    """What became of a cancel-and-replace: an order or the refusal, each; `placed` is None when not attempted."""
+
+    canceled: "Order | Refusal"
+    placed: "Order | Refusal | None"
+    trades: Sequence["Trade"] = ()
+
+
 class Trade(msgspec.Struct, frozen=True, gc=False):
     """One account's half of a trade (myTrades). Both halves have the same id."""
 
@@ -292,17 +312,6 @@ EngineEvent = OrderEvent | BalanceChange | Transfer | PublicTrade | BookChange |
 """What the engine tells its listeners, in the order in which things happened."""
 
 
-class Refusal(Exception):  # noqa: N818 - the exchange refuses; this is not an error of the exchange
-    """The exchange says no: HTTP status, Binance's code and message, and data that belongs to it."""
-
-    def __init__(self, code: int, message: str, status: int = 400, data: dict[str, Any] | None = None) -> None:
-        super().__init__(f"{code}: {message}")
-        self.code = code
-        self.message = message
-        self.status = status
-        self.data = data
-
-
 class Fate(Enum):
     """What becomes of a reply or a frame."""
 
@@ -332,7 +341,7 @@ class Call(msgspec.Struct):
     account: str = ""
     """The account that the key belongs to; "" for no key or a key that nobody has."""
     client_id: str = ""
-    """newClientOrderId or origClientOrderId."""
+    """The client order id that the request names: newClientOrderId, else origClientOrderId."""
 
     @property
     def places_order(self) -> bool:
@@ -355,7 +364,7 @@ class Reply(msgspec.Struct):
 
 
 class Frame(msgspec.Struct):
-    """One outgoing websocket message. Fates RESET (abort) and HANG (drop this frame) apply; TRUNCATE cuts the text."""
+    """One outgoing websocket message. RESET aborts its socket, HANG drops it, TRUNCATE sends half its text."""
 
     channel: str
     """"user" for user data, "stream" for market data."""

@@ -46,7 +46,7 @@ def dropped() -> FrameFault:
         name="dropped-event",
         number="B5",
         target=USER,
-        act=lambda _, frame: (),
+        act=lambda *_: (),
         text="an event of user data does not come",
     )
 
@@ -85,7 +85,7 @@ def altered(
 
 def skipped(name: str, number: str, text: str, *, target: str) -> FrameFault:
     """A frame of market data does not come."""
-    return FrameFault(name=name, number=number, target=target, act=lambda _, frame: (), text=text)
+    return FrameFault(name=name, number=number, target=target, act=lambda *_: (), text=text)
 
 
 def disconnected() -> FrameFault:

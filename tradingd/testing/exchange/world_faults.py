@@ -1,4 +1,4 @@
-"""What happens at the exchange itself: markets change, the owner of the account acts, money moves, clocks differ."""
+"""What happens at the exchange itself: markets change, the owner of the account acts, money moves, clocks skew."""
 
 from collections.abc import Callable
 from decimal import Decimal
