@@ -9,13 +9,14 @@ from typing import Any
 from tradingd.testing.exchange import rest_faults as rest
 from tradingd.testing.exchange import stream_faults as stream
 from tradingd.testing.exchange import world_faults as world
-from tradingd.testing.exchange.faults import Fault, FaultScript, Rule
+from tradingd.testing.exchange.faults import Fault, FaultScript, FrameFault, Rule
 
 __all__ = ["FINAL", "catalogue", "fault", "names", "random_script", "script"]
 
 FINAL = frozenset({"key-revoked", "delisting"})
 """Faults that no client can recover from, by their nature: left out of scripts unless they are named."""
 
+_FRAMES_PER_ORDER = 5  # market data flows faster than orders do: its faults are spread over more occurrences
 _HTML = rest.HTML
 _ACCEPTED = "an order is accepted and answered"
 
@@ -101,7 +102,7 @@ def _user_data() -> list[Fault]:
 def _market_data() -> list[Fault]:
     """What goes wrong with market streams (B1, B2, B10, B11, B14, B16-B18)."""
     bad, alter = stream.malformed, stream.altered
-    book, kline = "*@bookTicker", "*@kline_*"
+    book, kline, trade = "*@bookTicker", "*@kline_*", "*@*rade"
     return [
         stream.silent(),
         stream.half_open(),
@@ -117,12 +118,12 @@ def _market_data() -> list[Fault]:
             body='{"e":"trade","s":"' + "B" * (11 << 20) + '"}'),
         stream.skipped("depth-gap", "B10", "a depth update is missing", target="*@depth@*"),
         alter("crossed-quote", "B11", "a quote is crossed", target=book, change=_crossed),
-        alter("zero-quote", "B11", "a quote has a price of zero", target=book, change=lambda event: event.update(b="0")),
-        alter("nan-quote", "B11", "a quote has NaN for a price", target=book, change=lambda event: event.update(a="NaN")),
-        alter("zero-trade", "B11", "a trade has a price of zero", target="*@*rade", change=lambda event: event.update(p="0")),
+        alter("zero-quote", "B11", "a quote has a price of zero", target=book, change=_zero_bid),
+        alter("nan-quote", "B11", "a quote has NaN for a price", target=book, change=_nan_ask),
+        alter("zero-trade", "B11", "a trade is at zero", target=trade, change=lambda event: event.update(p="0")),
         stream.skipped("missing-candle", "B17", "an update of a candle is missing", target=kline),
         alter("revised-candle", "B17", "a candle is told with another close", target=kline, change=_revised),
-        alter("time-goes-back", "B18", "a trade's time is an hour too early", target="*@*rade", change=_an_hour_ago),
+        alter("time-goes-back", "B18", "a trade's time is an hour too early", target=trade, change=_an_hour_ago),
         bad_handshake(),
     ]  # fmt: skip
 
@@ -167,9 +168,8 @@ def _requests() -> list[Fault]:
 @cache
 def catalogue() -> tuple[Fault, ...]:
     """All faults that there are, in the order in which they are told."""
-    return tuple(
-        [*_requests(), *_answers(), *_refusals(), *_reads(), *_user_data(), *_market_data(), *_world()]
-    )  # fmt: skip
+    parts = (_requests, _answers, _refusals, _reads, _user_data, _market_data, _world)
+    return tuple(one for part in parts for one in part())
 
 
 def names() -> list[str]:
@@ -205,13 +205,22 @@ def random_script(
     rules = []
     for _ in range(max(1, round(intensity * orders))):
         drawn = random.choice(chosen)
-        rules.append(Rule(drawn, nth=random.randint(1, orders), times=random.choice((1, 1, 1, 2, 3))))
+        span = orders * _FRAMES_PER_ORDER if isinstance(drawn, FrameFault) else orders
+        rules.append(Rule(drawn, nth=random.randint(1, span), times=random.choice((1, 1, 1, 2, 3))))
     told = f"random_script(seed={seed}, kinds={list(kinds) or 'all'}, intensity={intensity}, orders={orders})"
     return FaultScript(tuple(rules), options=told)
 
 
 def _crossed(event: dict[str, Any]) -> None:
     event["b"], event["a"] = event["a"], event["b"]
+
+
+def _zero_bid(event: dict[str, Any]) -> None:
+    event["b"] = "0"
+
+
+def _nan_ask(event: dict[str, Any]) -> None:
+    event["a"] = "NaN"
 
 
 def _revised(event: dict[str, Any]) -> None:
