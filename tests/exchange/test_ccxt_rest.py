@@ -106,6 +106,7 @@ async def test_a_price_on_a_market_order_makes_it_one_in_quote(exchange: Loopbac
 
 async def test_a_limit_order_rests_is_found_and_is_cancelled(exchange: LoopbackExchange, client: Any) -> None:
     """Open orders, order by id and by client id, all orders, locks, cancel."""
+    client.options["fetchOpenOrders"]["warnWithoutSymbol"] = False
     placed = await client.create_order(BTC, "limit", "buy", 0.01, 49_000, {"clientOrderId": "t1-1-2"})
     assert (placed["status"], placed["timeInForce"]) == ("open", "GTC")
     balance = await client.fetch_balance()
@@ -290,7 +291,7 @@ async def test_each_filter_refuses_by_its_name(
     request = {"symbol": "BTCUSDT", "side": "BUY", "type": kind.upper(), "quantity": qty}
     if price:
         request |= {"price": price, "timeInForce": "GTC"}
-    with pytest.raises(ccxt.InvalidOrder, match=filter_name):
+    with pytest.raises(ccxt.ExchangeError, match=filter_name):  # the class depends on the filter's name and the URL
         await client.private_post_order(request)
     assert exchange.engine.ledger.locked(ANN, "USDT") == 0
 
@@ -335,7 +336,7 @@ async def test_a_halted_or_delisted_market_takes_no_orders(exchange: LoopbackExc
 
     await client.create_order(BTC, "limit", "buy", 0.01, 49_000)
     exchange.engine.change_filters(MarketSpec("BTCUSDT", "BTC", "USDT", status="BREAK"))
-    with pytest.raises(ccxt.ExchangeError, match="-1013"):
+    with pytest.raises(ccxt.ExchangeError, match="Market is closed"):
         await client.create_order(BTC, "market", "buy", 0.01)
     exchange.engine.delist("BTCUSDT")
     with pytest.raises(ccxt.BadSymbol):
