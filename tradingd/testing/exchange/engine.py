@@ -174,7 +174,7 @@ class Engine:
         *,
         allow_failure: bool = False,
     ) -> Replacement:
-        """Cancels one order, then places another: ids say which; after a failed cancel only with `allow_failure`."""
+        """Cancels an order, then places another; after a failed cancel only with `allow_failure`."""
         canceled: Order | Refusal
         try:
             canceled = self.cancel(account, request.symbol, order_id, client_id, request_id)

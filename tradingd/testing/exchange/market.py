@@ -113,6 +113,7 @@ class Market:
         if order.working:
             trades = self._enter(order)
             self._fire_stops()
+            self._forget(order)
         else:
             self._stops[order.id] = order
         return trades
@@ -187,9 +188,13 @@ class Market:
         for order, half in zip((taker, maker), reversed(halves), strict=True):
             self._report(order, Execution.TRADE, trade=half)
             self._tell_balances(order, half.fee_asset)
-        if maker.account == HOUSE and not maker.open:
-            del self.orders[maker.id]
+        self._forget(maker)
         return halves[1]
+
+    def _forget(self, order: Order) -> None:
+        """The house's orders that are done are not kept: there are thousands a second."""
+        if order.account == HOUSE and not order.open:
+            self.orders.pop(order.id, None)
 
     def _fill(self, order: Order, qty: Decimal, quote: Decimal) -> None:
         order.filled = add(order.filled, qty)
@@ -236,8 +241,7 @@ class Market:
         reference = order.client_id if execution is Execution.CANCELED else ""
         self._report(order, execution, request_id, reference)
         self._tell_balances(order)
-        if order.account == HOUSE:
-            self.orders.pop(order.id, None)
+        self._forget(order)
 
     # -- what could be had
     def _offers(self, order: Order) -> Iterator[tuple[Decimal, Decimal]]:
