@@ -1,8 +1,8 @@
 """Where the loopback exchange's market comes from: a seeded house that quotes and trades like a busy market.
 
 The house keeps a two-sided book around a price that walks at random, and sends takers of random size. It trades
-by the same engine as everybody: whoever quotes better than it is traded with. It is driven in steps (`step`), which
-is deterministic, or in real time at a rate (`run`).
+by the same engine as everybody: whoever quotes better than it is traded with. It is driven in steps (`step`),
+which is deterministic, or in real time at a rate (`run`).
 """
 
 import asyncio
