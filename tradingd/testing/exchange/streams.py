@@ -1,8 +1,8 @@
 """The exchange's market streams: /stream/ws/N, /ws/N, /ws/<stream> and /stream?streams=.
 
 Trades and best prices are told at once, depth every 100 ms, candles every 250 ms while they change and at their
-end, tickers every second. The timers run only while somebody has subscribed to what they tell; `flush` does by hand
-what they do, for tests that must not wait.
+end, tickers every second. The timers run only while somebody has subscribed to what they tell; `flush` does by
+hand what they do, for tests that must not wait.
 """
 
 import asyncio
