@@ -40,7 +40,7 @@ class Desk:
 
     def __init__(self, engine: Engine, plan: LimitPlan) -> None:
         self.engine = engine
-        self.limits = Limits(plan, lambda: self.engine.now())
+        self.limits = Limits(plan, engine.now)
         self.keys: dict[str, ApiKey] = {}
         self.page_limit = 1_000
         """The most rows that a list endpoint returns, whatever the caller asks for."""
@@ -63,10 +63,10 @@ class Desk:
                 raise Refusal(-2015, "Invalid API-key, IP, or permissions for action.", 401)
         if endpoint.order:
             self.limits.spend_order()
-        return endpoint.handler(self, call.account, call.params)
+        return endpoint.handler(self, call.account, call.params | {"apiKey": call.api_key})
 
     def authorize(self, call: Call, proof: Proof) -> ApiKey:
-        """Returns the key of a signed call; raises Refusal for an unknown key, a wrong signature or a stale time."""
+        """Returns the key of a signed call; raises Refusal for an unknown key, wrong signature or stale time."""
         if not call.api_key:
             raise Refusal(-2014, "API-key format invalid.", 401)
         key = self.keys.get(call.api_key)

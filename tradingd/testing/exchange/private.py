@@ -189,9 +189,9 @@ def trade_fee(desk: Desk, who: str, params: Params) -> list[Json]:
     return [{"symbol": name, **rates} for name in names]
 
 
-def api_restrictions(desk: Desk, who: str, _params: Params) -> Json:
-    """What the key may do (sapi)."""
-    key = next(key for key in desk.keys.values() if key.account == who)
+def api_restrictions(desk: Desk, _who: str, params: Params) -> Json:
+    """What the key that asks may do (sapi)."""
+    key = desk.keys[params["apiKey"]]
     return {
         "ipRestrict": key.ip_restricted,
         "createTime": key.created,

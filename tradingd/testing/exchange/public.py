@@ -205,12 +205,12 @@ def _opened(ts: int, step: int) -> int:
 def _without_gaps(
     candles: dict[int, list[PublicTrade]], step: int, now: int
 ) -> list[tuple[int, list[PublicTrade]]]:
-    """Every interval from the first trade to now; a quiet one has the trade before it, with no volume of its own."""
+    """Every interval from the first trade to now; a quiet one has the price before it and no volume."""
     if not candles:
         return []
     rows: list[tuple[int, list[PublicTrade]]] = []
     last = candles[min(candles)][0]
-    for start in range(min(candles), max(_opened(now, step), max(candles)) + 1, step):
+    for start in range(min(candles), max(_opened(now, step), *candles) + 1, step):
         tape = candles.get(start) or [_quiet(last)]
         last = tape[-1]
         rows.append((start, tape))
