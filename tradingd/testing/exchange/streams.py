@@ -91,6 +91,10 @@ class MarketStreams:
         host.hub.on_closed.append(self._drop)
 
     # -- the wire
+    def routes(self) -> list[web.RouteDef]:
+        """Where they are served."""
+        return [web.get(path, self.handle) for path in ("/stream", "/ws", "/stream/ws/{name}", "/ws/{name}")]
+
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one websocket."""
         refused = await self._refused(request)
@@ -157,6 +161,10 @@ class MarketStreams:
             self._subscribers[name].pop(socket, None)
             if not self._subscribers[name]:
                 del self._subscribers[name]
+
+    def subscribers(self, name: str) -> int:
+        """How many sockets get a stream."""
+        return len(self._subscribers.get(name, ()))
 
     def close(self) -> None:
         """Stop listening and telling."""
@@ -312,9 +320,7 @@ class MarketStreams:
 
 def routes(host: Host) -> Iterable[web.RouteDef]:
     """The routes of the market streams, for the exchange's server."""
-    streams = MarketStreams(host)
-    paths = ("/stream", "/ws", "/stream/ws/{name}", "/ws/{name}")
-    return [web.get(path, streams.handle) for path in paths]
+    return MarketStreams(host).routes()
 
 
 def _trade(trade: PublicTrade) -> dict[str, Any]:
