@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from tradingd.venues.loader import exchange_class, exchange_ids
+from tradingd.venues.loader import exchange_ids, specimen
 from tradingd.venues.table import is_listed, row_of
 from tradingd.venues.untyped import Untyped
 
@@ -66,7 +66,7 @@ def describe_exchange(exchange_id: str) -> ExchangeInfo:
         ConfigError: ccxt has no such exchange, or none with streams.
 
     """
-    exchange = exchange_class(exchange_id)()
+    exchange = specimen(exchange_id)
     has = exchange.has
     row = row_of(exchange_id, has_dead_man=bool(has.get("cancelAllOrdersAfter")))
     return ExchangeInfo(

@@ -211,7 +211,7 @@ async def _permissions(account: CcxtAccount, *, may_withdraw: bool) -> _Found:
     if allowed and not may_withdraw:
         return (
             False,
-            "the key may withdraw; make one that may only read and trade, bound to this machine's address",
+            "the key may withdraw; make one that may only read and trade",
         )
     return True, f"the key may {'' if allowed else 'not '}withdraw"
 
@@ -225,7 +225,7 @@ async def _balance(account: CcxtAccount, expected: Expectation) -> _Found:
         if worth < wanted and not any(held.get(base) for base in bases):
             return (
                 False,
-                f"{worth} {currency} held, the limit of an order is {wanted}; deposit, or lower the limit",
+                f"{worth} {currency} held, the limit of an order is {wanted}; lower the limit",
             )
     told = ", ".join(f"{plain(amount)} {asset}" for asset, amount in sorted(held.items())[:8])
     return True, told or "the account is empty"

@@ -11,7 +11,7 @@ from tradingd.errors import ConfigError, TradingdError, VenueUnavailableError
 from tradingd.venues.budget import WeightBudget
 from tradingd.venues.failures import BrokenStreamError, Judge, with_listed
 from tradingd.venues.guarded import CALL, Call, Guard, StreamFault, guarded_class
-from tradingd.venues.loader import exchange_class
+from tradingd.venues.loader import exchange_class, specimen
 from tradingd.venues.model import Lane
 from tradingd.venues.origins import Origins, origins_of
 from tradingd.venues.session import Session, own_session
@@ -234,7 +234,7 @@ class VenueClient:
         if self._session is not None:
             self._exchange.session = Session(self._session, is_ours=False)
         else:
-            self._owned = own_session()
+            self._owned = own_session(is_plain=self._settings.environment == "loopback")
             self._exchange.session = self._owned
         self._exchange.own_session = False
 
@@ -293,7 +293,7 @@ def _copied(value: Untyped) -> Untyped:
 
 def budget_of(exchange_id: str, **seams: Untyped) -> WeightBudget:
     """A budget of the size that ccxt knows of an exchange: its window, else an interval taken over two seconds."""
-    exchange = exchange_class(exchange_id)()
+    exchange = specimen(exchange_id)
     window_s = (exchange.rollingWindowSize or 0) / 1000 or _IDLE_WINDOW_S
     interval_s = max(exchange.rateLimit / 1000, 1e-4)
     return WeightBudget(capacity=max(window_s / interval_s, 2.0), window_s=window_s, **seams)
