@@ -115,6 +115,7 @@ def build(settings: Settings) -> Container:
         venues={broker.venue: broker.capabilities},
     )
     add("broker", broker)
+    add("brokers", (broker,))
     algorithms = make_algorithms(
         settings.execution, emit=emit, clock=clock, timers=timers, prices=prices, instruments=instruments
     )
@@ -216,8 +217,10 @@ def load_market_data(container: Container, strategies: Sequence[Strategy]) -> Lo
 def register_all(container: Container, strategies: Sequence[Strategy]) -> None:
     """Register every component with the event manager, in the order of the picture in docs/design.md."""
     manager: EventManager = container.get("event_manager")
-    broker: Broker = container.get("broker")
-    manager.register_component("broker", broker, tuple(broker.handlers()))
+    brokers: Sequence[Broker] = container.get("brokers")
+    for broker in brokers:
+        name = "broker" if len(brokers) == 1 else f"broker.{broker.venue}"
+        manager.register_component(name, broker, tuple(broker.handlers()))
     for name in ("execution_engine", "portfolio_manager", "risk_manager"):
         manager.register_component(name, container.get(name))
     for algorithm in container.get("algorithms"):
