@@ -34,6 +34,16 @@ def test_live_trading_implies_live_data_and_orders_to_the_exchange(load: Load, k
     assert (settings.run.mode, settings.data.feed, settings.broker.kind) == ("live", "live", "ccxt")
 
 
+def test_a_live_stop_keeps_protective_orders_and_takes_its_time(load: Load, keys: Path) -> None:
+    """Unless told otherwise: a position must not lose its stop because a process ends."""
+    runtime = load(secrets_dir=keys).runtime
+    assert (runtime.on_stop, runtime.stop_timeout_s) == ("keep_protective", 10)
+    told = load("", "runtime.on_stop=cancel", "runtime.stop_timeout_s=3", secrets_dir=keys).runtime
+    assert (told.on_stop, told.stop_timeout_s) == ("cancel", 3)
+    paper = load("", "run.mode=paper").runtime
+    assert (paper.on_stop, paper.stop_timeout_s) == ("cancel", 2)
+
+
 def test_a_resolved_live_configuration_is_a_live_configuration(load: Load, keys: Path) -> None:
     """What `tradingd check` prints names every key, at its default, too."""
     settings = load(secrets_dir=keys)
@@ -114,6 +124,10 @@ def test_all_missing_limits_are_told_at_once(load: Load) -> None:
                 "broker.taker_fee_percent: describes the simulated exchange; live, the exchange itself says "
                 "what it takes and costs: remove it"
             ),
+        ),
+        (
+            ["portfolio.initial_cash=5000"],
+            "portfolio.initial_cash: live trading begins with what the accounts hold; remove it",
         ),
         (
             ["data.start=2020-01-01"],

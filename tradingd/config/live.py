@@ -29,12 +29,21 @@ MANDATORY_LIMITS = (
 _RECORDED_ONLY = frozenset({"start", "end", "prices", "files", "actions"})
 
 
+_IMPLIED: tuple[tuple[str, str, Any], ...] = (
+    ("broker", "kind", "ccxt"),
+    ("data", "feed", "live"),
+    ("runtime", "on_stop", "keep_protective"),
+    ("runtime", "stop_timeout_s", 10),
+)
+"""What live trading is where nothing is said."""
+
+
 def with_defaults_of_mode(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The tree with what the mode implies where nothing is said: live is at the exchange, with its own data."""
+    """The tree with what the mode implies where nothing is said."""
     tree = dict(values)
     if _said(tree, "run", "mode") != "live":
         return tree
-    for table, key, implied in (("broker", "kind", "ccxt"), ("data", "feed", "live")):
+    for table, key, implied in _IMPLIED:
         section = tree.get(table)
         if section is None or (isinstance(section, Mapping) and key not in section):
             tree[table] = {**(section or {}), key: implied}
@@ -53,7 +62,7 @@ def _wrong(message: str, *path: str) -> PydanticCustomError:
 
 def problem_of(settings: "Settings") -> PydanticCustomError | None:
     """The first thing that does not fit the mode, None where all does."""
-    checks = (_mode, _accounts, _feed, _broker, _limits)
+    checks = (_mode, _accounts, _feed, _money, _broker, _limits)
     return next((found for check in checks for found in check(settings)), None)
 
 
@@ -102,6 +111,11 @@ def _feed(settings: "Settings") -> Iterator[PydanticCustomError]:
     if settings.data.feed == "live":
         for key in sorted(_set(settings.data) & _RECORDED_ONLY):
             yield _wrong('is of recorded data, and does nothing with data.feed = "live"; remove it', "data", key)
+
+
+def _money(settings: "Settings") -> Iterator[PydanticCustomError]:
+    if settings.run.mode == "live" and "initial_cash" in _set(settings.portfolio):
+        yield _wrong("live trading begins with what the accounts hold; remove it", "portfolio", "initial_cash")
 
 
 def _broker(settings: "Settings") -> Iterator[PydanticCustomError]:
