@@ -263,8 +263,8 @@ class RuntimeSettings(Section):
     )
     on_stop: Literal["cancel", "keep_protective"] = Field(
         "cancel",
-        description="What a stop does with working orders: all are canceled, or those that can only reduce a position "
-        "stay at the exchange; live trading keeps them unless told.",
+        description="What a stop does with working orders: all are canceled, or those that can only reduce a "
+        "position stay at the exchange; live trading keeps them unless told.",
     )
     uvloop: Annotated[Literal["auto", "on", "off"], BeforeValidator(_switch)] = Field(
         "auto", description="Whether the faster event loop is used; auto uses it where it is installed."
