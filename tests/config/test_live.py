@@ -280,6 +280,37 @@ def test_only_accounts_of_the_run_have_symbols_in_it(load: Load) -> None:
     assert load(spare, *PAPER_LIVE).symbols == {"BTC/USDT": ("main", "BTC/USDT")}
 
 
+TWO = """
+[accounts.spare]
+exchange = "kraken"
+environment = "production"
+symbols = ["BTC/USDT", "ETH/EUR"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("symbol", "told"),
+    [
+        ("BTC/USDT", "several accounts trade it; write one of BTC/USDT@main, BTC/USDT@spare"),
+        ("ETH/EUR@spare", "only one account of this run trades it; write ETH/EUR"),
+        (
+            "ETH/EUT",
+            (
+                "no account of this run trades it; add it to accounts.main.symbols or accounts.spare.symbols, "
+                'did you mean "ETH/EUR"?'
+            ),
+        ),
+    ],
+)
+def test_a_symbol_that_no_account_trades_is_refused(load: Load, symbol: str, told: str) -> None:
+    """Only what is named may be traded; the message says where to name it."""
+    settings = load(TWO, "run.accounts=['main', 'spare']", *PAPER_LIVE)
+    settings.refuse_foreign("strategy 'x'", ["BTC/USDT@main", "ETH/EUR"])
+    with pytest.raises(ConfigError) as caught:
+        settings.refuse_foreign("strategy 'x'", [symbol])
+    assert str(caught.value) == f"strategy 'x': {symbol}: {told}"
+
+
 def test_a_command_may_insist_on_a_mode(write: Write) -> None:
     """A backtest of a live configuration; the sources cannot overrule it."""
     settings = load_settings(

@@ -53,8 +53,7 @@ def run_backtest(
 ) -> None:
     """Run a backtest from configuration files and print its summary."""
     recorder_format = _format(fmt, out)
-    load_settings(files, overrides=sets, environ=os.environ)  # what it says of run.mode is checked, then replaced
-    settings = load_settings(files, overrides=[*sets, "run.mode=backtest"], environ=os.environ)
+    settings = load_settings(files, overrides=sets, environ=os.environ, forced={"run": {"mode": "backtest"}})
     container, strategies, report = _prepare(settings)
     session = BacktestSession(
         container,
