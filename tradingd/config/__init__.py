@@ -51,6 +51,7 @@ from tradingd.config.section import ConfigSection as ConfigSection
 from tradingd.config.settings import Settings as Settings
 
 __all__ = [
+    "MANDATORY_LIMITS",
     "AccountSettings",
     "BrokerSettings",
     "ConfigSection",
@@ -65,7 +66,6 @@ __all__ = [
     "LimitSettings",
     "LiveDataSettings",
     "LoggingSettings",
-    "MANDATORY_LIMITS",
     "PortfolioSettings",
     "RecordSettings",
     "ReplaySettings",
