@@ -9,7 +9,7 @@ from tradingd.broker.ccxt.tracked import Change, Tracked
 from tradingd.domain.events import BrokerReport, ReportKind, SubmitOrder
 from tradingd.venues.model import OrderSeen
 
-__all__ = ["drop", "granted", "in_doubt", "judge", "take_next", "wanted"]
+__all__ = ["drop", "granted", "judge", "take_next", "wanted"]
 
 
 def take_next(tracked: Tracked) -> bool:
@@ -57,11 +57,6 @@ def granted(tracked: Tracked, venue: str, ts: int) -> list[BrokerReport]:
             change.stop_price,
         )
     ]
-
-
-def in_doubt(tracked: Tracked) -> bool:
-    """Whether the answer to a change is missing."""
-    return tracked.change is not None and tracked.change.lost_at is not None
 
 
 def judge(

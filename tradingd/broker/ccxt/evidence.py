@@ -33,7 +33,8 @@ class Case(msgspec.Struct):
     span_s: float
     asked: dict[Endpoint, list[float]] = msgspec.field(default_factory=dict)
     """When each endpoint was asked, in reads that did not know the order."""
-    halted: bool = False
+    known: bool = False
+    """Whether the venue has said, without showing it, that it has the order: it can never be absent then."""
     unexplained: bool = False
     """Whether the balances moved by more than the trades that we know."""
 
@@ -54,7 +55,7 @@ class Case(msgspec.Struct):
 
     def unseen(self, policy: EvidencePolicy) -> bool:
         """Whether the reads suffice; the balances have to be looked at besides."""
-        if self.count < policy.reads or len(self.asked) < policy.endpoints:
+        if self.known or self.count < policy.reads or len(self.asked) < policy.endpoints:
             return False
         # Those endpoints are needed that looked late enough, not merely one of them again and again.
         first = self.first or 0.0

@@ -51,9 +51,7 @@ class Movements:
         """Whether there was a barrier to compare with."""
         return self._base is not None
 
-    def explains(
-        self, symbol: str, balances: Sequence[Balance], positions: Sequence[AccountPosition]
-    ) -> bool:
+    def explains(self, symbol: str, balances: Sequence[Balance], positions: Sequence[AccountPosition]) -> bool:
         """Whether what a trade in `symbol` would have moved has moved by the trades we know, and nothing else.
 
         The base asset of spot, the position of a contract: both move with any trade, whatever its fees.
@@ -71,9 +69,11 @@ class Movements:
         """Whether every asset that instruments of this run exchange is as the trades we know have it."""
         if self._base is None:
             return False
-        spot = [one for one in self._instruments.values() if not one.kind.is_contract]
-        assets = {one.base for one in spot} | {one.quote for one in spot}
-        return all(self._held(asset, balances) == self._expected(asset) for asset in assets)
+        every = self._instruments.values()
+        spot = [one for one in every if not one.kind.is_contract]
+        settled = {one.settle for one in every if one.kind.is_contract}  # funding and profits move these, too
+        assets = {one.base for one in spot} | {one.quote for one in spot} | set(self._moved)
+        return all(self._held(asset, balances) == self._expected(asset) for asset in assets - settled)
 
     def _expected(self, asset: str) -> Decimal:
         return add((self._base or {}).get(asset, ZERO), self._moved.get(asset, ZERO))

@@ -100,6 +100,13 @@ class Tracked(msgspec.Struct):
         return self.changes[0] if self.changes else None
 
     @property
+    def in_doubt(self) -> float | None:
+        """Since when its state, or the answer to a change of it, is missing; None where all is told."""
+        change = self.change
+        lost = None if change is None else change.lost_at
+        return min((at for at in (self.doubt_since, lost) if at is not None), default=None)
+
+    @property
     def unsettled(self) -> bool:
         """Whether something about it is under way: the account cannot be compared meanwhile."""
         return self.phase not in _SETTLED or self.canceling or self.cancel_wanted or bool(self.changes)
