@@ -29,6 +29,7 @@ from tradingd.config.fields import (
     matching,
     wrong,
 )
+from tradingd.config.livedata import LiveDataSettings, RecordSettings
 from tradingd.domain.aggregation import parse_rule
 from tradingd.domain.enums import InstrumentKind
 from tradingd.errors import UsageError
@@ -48,11 +49,21 @@ __all__ = [
 ]
 
 
+Mode = Literal["paper", "backtest", "live"]
+
+
 class RunSettings(Section):
     """`[run]`: what this run is."""
 
     name: Slug = Field("tradingd", description="Names the run in logs, metrics and reports.")
-    mode: Literal["paper", "backtest"] = Field("paper", description="paper runs on a clock, backtest at once.")
+    mode: Mode = Field(
+        "paper",
+        description="paper runs on a clock with simulated money, backtest at once; live trades the accounts.",
+    )
+    accounts: list[Slug] = Field(
+        default_factory=list,
+        description="Ids of the `[accounts]` that may trade; on paper, whose exchanges give live market data.",
+    )
 
 
 class DataFileSettings(Section):
@@ -88,15 +99,23 @@ class ReplaySettings(Section):
 class DataSettings(Section):
     """`[data]`: which market data."""
 
+    feed: Literal["replay", "live"] = Field(
+        "replay", description="What is recorded, or what the exchanges stream now; live trading is always live."
+    )
     catalog: Text | None = Field(None, description="Folder of the catalog, relative to the file that names it.")
     symbols: list[Symbol] = Field(default_factory=list, description="Symbols beside those of the strategies.")
-    interval: Interval | None = Field(None, description="Picks among several series of a symbol: 1m, 1h, 1d.")
+    interval: Interval | None = Field(
+        None,
+        description="Picks among several series of a symbol: 1m, 1h, 1d; live, how long bars are, 1m unless told.",
+    )
     start: Moment = Field(None, description="First date (a whole day, UTC) or moment.")
     end: Moment = Field(None, description="Last date (a whole day, UTC) or moment.")
     prices: Literal["raw", "adjusted"] = Field("raw", description="adjusted is for splits and dividends.")
     files: list[DataFileSettings] = Field(default_factory=list, description="Files outside the catalog.")
     actions: list[DataActionsSettings] = Field(default_factory=list, description="Files of splits and dividends.")
     replay: ReplaySettings = Field(default_factory=ReplaySettings, description="How fast history is replayed.")
+    live: LiveDataSettings = Field(default_factory=LiveDataSettings, description="What is streamed.")
+    record: RecordSettings = Field(default_factory=RecordSettings, description="What is kept of it.")
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -270,3 +289,13 @@ class CredentialSettings(Section):
     secret: SecretStr | None = Field(None, min_length=1, description="The key's secret half.")
     password: SecretStr | None = Field(None, min_length=1, description="The passphrase some venues ask for.")
     uid: SecretStr | None = Field(None, min_length=1, description="The user id some venues ask for.")
+    wallet_address: SecretStr | None = Field(
+        None, min_length=1, description="Instead of a key: the wallet, where the venue is a chain."
+    )
+    private_key: SecretStr | None = Field(None, min_length=1, description="The private key of that wallet.")
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether it has one of the pairs that venues ask for."""
+        pairs = (self.api_key, self.secret), (self.wallet_address, self.private_key)
+        return any(one is not None and other is not None for one, other in pairs)

@@ -15,6 +15,8 @@ from tradingd.domain.events import (
     OrderUpdate,
     ProtectRequest,
     Signal,
+    VenueCondition,
+    VenueStatus,
 )
 from tradingd.domain.instrument import Instrument
 from tradingd.domain.money import ZERO
@@ -50,6 +52,8 @@ class Gate:
         self.halts = HaltBoard()
         self.book = ExposureBook(portfolio, prices, instruments, venues)
         self.context = RiskContext(portfolio, self.book, prices)
+        self.conditions: dict[str, VenueStatus] = {}
+        """What the venues have told of themselves; one that has told nothing is always ready."""
         self._limits = tuple(limits)
         self._counting: list[Any] = [limit for limit in limits if hasattr(limit, "passed")]
         self._emit = emit
@@ -76,6 +80,10 @@ class Gate:
         halted = self.halted(proposal.strategy_id, proposal.symbol, shrinks=proposal.reduces)
         if halted is not None:
             return halted
+        if self.conditions and not proposal.reduces:
+            unready = self._unready(proposal.instrument.venue)
+            if unready is not None:
+                return unready
         if not proposal.reduces and proposal.price <= 0:
             return Denied(
                 "NO_REFERENCE_PRICE", f"{proposal.symbol} has no price yet, so nobody knows what it costs"
@@ -97,6 +105,12 @@ class Gate:
         venue = proposal.instrument.venue
         lacks = f"venue {venue} keeps no OCO group of {proposal.order_type} orders, so each of them counts in full"
         return Denied(denied.code, f"{denied.detail} ({lacks})")
+
+    def _unready(self, venue: str) -> Denied | None:
+        status = self.conditions.get(venue)
+        if status is None or status.condition is VenueCondition.READY:
+            return None
+        return Denied("VENUE_NOT_READY", f"{venue} is {status.condition}: {status.reason}")
 
     def halted(self, strategy_id: str, symbol: str, *, shrinks: bool) -> Denied | None:
         """The halt that stands against an order, or None; what only shrinks a position passes the mild ones."""
