@@ -7,33 +7,28 @@ from decimal import Decimal
 from typing import Protocol, TypeVar
 
 from tradingd.broker.base import Broker
-from tradingd.broker.ccxt import changes
+from tradingd.broker.ccxt.deadman import DeadMan
 from tradingd.broker.ccxt.desk import Desk
 from tradingd.broker.ccxt.fates import Fates
+from tradingd.broker.ccxt.keeping import Keeper
 from tradingd.broker.ccxt.link import Link
 from tradingd.broker.ccxt.policy import EvidencePolicy
 from tradingd.broker.ccxt.reading import Reader, UnreadError
 from tradingd.broker.ccxt.search import Search
+from tradingd.broker.ccxt.sending import Sender
 from tradingd.broker.ccxt.streams import StreamWatch
 from tradingd.broker.ccxt.tape import Orphan
 from tradingd.broker.ccxt.tracked import Phase, Tracked
 from tradingd.domain.events import Balance, Event, MarketEvent, SubmitOrder, VenueCondition
 from tradingd.domain.money import ZERO
 from tradingd.domain.venue import VenueCapabilities
-from tradingd.errors import (
-    DuplicateOrderError,
-    UsageError,
-    VenueAuthError,
-    VenueRefusedError,
-    VenueUnavailableError,
-)
+from tradingd.errors import UsageError, VenueAuthError, VenueRefusedError, VenueUnavailableError
 from tradingd.venues.model import OrderSeen, TradeSeen, VenueAccount
 
 __all__ = ["CcxtBroker"]
 
 _WORKERS = 4
 _CANCEL_TRIES = 5
-_NOT_SENT = "NOT_SENT"
 T = TypeVar("T")
 
 
@@ -74,30 +69,21 @@ class CcxtBroker(Broker):
         cursors: Mapping[str, int] | None = None,
     ) -> None:
         super().__init__(account.name)
-        if dead_man_s is not None and (dead_man_s <= 0 or not account.traits.dead_man):
-            raise UsageError(
-                f"account {account.name}: {account.traits.exchange_id} has no dead-man switch, or {dead_man_s} s is "
-                "no time for one; leave it off"
-            )
         self._account = account
         self._inject = inject
         self._monotonic = monotonic
         self._sleep = sleep
         self._random = random
-        self._quiet = quiet
         self._policy = policy or EvidencePolicy()
-        self._before_send = before_send
-        self._dead_man_s = dead_man_s
-        self._fates = Fates(
-            account, self._policy, now=now, monotonic=monotonic, since_ns=now(), cursors=cursors
-        )
+        self._fates = Fates(account, self._policy, now=now, monotonic=monotonic, since_ns=now(), cursors=cursors)
         self._desk = Desk(self._fates)
         self._search = Search(self._fates)
         self._streams = StreamWatch(self._policy.stream_grace_s)
-        self._link = Link(
-            account.name, self._policy, tell=self._fates.out.append, now=now, monotonic=monotonic
-        )
+        self._link = Link(account.name, self._policy, tell=self._fates.out.append, now=now, monotonic=monotonic)
         self._reader = Reader(self._fates, self._search, self._link, self._streams, self._changed)
+        self._keeper = Keeper(self._fates, self._link, self._reader, quiet, self._changed)
+        self._sender = Sender(self._desk, self._link, account, before_send, self._changed)
+        self._dead_man = DeadMan(account, self._link, dead_man_s, sleep, monotonic, self._changed)
         self._sends: asyncio.Queue[str | Tracked] = asyncio.Queue()
         self._cancels: asyncio.Queue[Tracked] = asyncio.Queue()
         self._looks: asyncio.Queue[Tracked | Orphan | str] = asyncio.Queue()
@@ -106,8 +92,6 @@ class CcxtBroker(Broker):
         self._link_news = asyncio.Event()
         self._redial = {name: asyncio.Event() for name in ("orders", "trades", "balances")}
         self._waiting: set[asyncio.Future[None]] = set()
-        self._barrier_at = 0.0
-        self._refreshed_at = float("-inf")
 
     # --- what the rest of the daemon asks ----------------------------------------------------------------------
 
@@ -195,24 +179,22 @@ class CcxtBroker(Broker):
 
     async def disarm(self) -> None:
         """Switch the dead-man switch off: before an announced maintenance, and at an orderly stop."""
-        if self._dead_man_s is not None:
-            self._dead_man_s = None
-            await self._account.set_dead_man(0)
+        await self._dead_man.disarm()
 
     def tasks(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
         """What has to run: each is restarted, or halts the run, as the supervisor has it."""
         account = self._account
         tasks: dict[str, Callable[[], Awaitable[None]]] = {
             "agenda": self._keep_agenda,
-            "orders": lambda: self._work(self._sends, self._send),
-            "cancels": lambda: self._work(self._cancels, self._cancel),
+            "orders": lambda: self._work(self._sends, self._sender.send),
+            "cancels": lambda: self._work(self._cancels, self._sender.cancel),
             "reads": lambda: self._work(self._looks, self._look),
             "link": self._keep_link,
             "watch-orders": lambda: self._watch("orders", account.watch_orders),
             "watch-trades": lambda: self._watch("trades", account.watch_trades),
             "watch-balances": lambda: self._watch("balances", account.watch_balances),
         }
-        if self._dead_man_s is not None:
+        if self._dead_man.is_armed:
             tasks["dead-man"] = self._keep_dead_man
         return tasks
 
@@ -254,7 +236,7 @@ class CcxtBroker(Broker):
         while True:
             self._due.clear()
             while self._hints:
-                self._take_hint(self._hints.popleft())
+                self._reader.hint(self._hints.popleft())
             self._dispatch()
             self._tell()
             if self._streams.take_dead(self._monotonic()):
@@ -269,7 +251,11 @@ class CcxtBroker(Broker):
             self._cancels.put_nowait(tracked)
         for tracked in self._desk.changes_due():
             self._sends.put_nowait(tracked)
-        for look in (*self._search.reads_due(), *self._search.orphans_due(), *self._search.trades_due()):
+        looks: list[Tracked | Orphan | str] = [*self._search.reads_due(), *self._search.orphans_due()]
+        looks += self._search.trades_due()
+        if self._sender.take_refresh(self._monotonic(), self._policy.refresh_s):
+            looks.append("")
+        for look in looks:
             self._looks.put_nowait(look)
 
     async def _rest(self, news: asyncio.Event, seconds: float) -> None:
@@ -277,7 +263,7 @@ class CcxtBroker(Broker):
         if seconds <= 0:
             await asyncio.sleep(0)
             return
-        waits = [asyncio.ensure_future(news.wait())]
+        waits: list[asyncio.Future[object]] = [asyncio.ensure_future(news.wait())]
         if seconds != float("inf"):
             waits.append(asyncio.ensure_future(self._sleep(seconds)))
         try:
@@ -297,94 +283,6 @@ class CcxtBroker(Broker):
             for _ in range(_WORKERS):
                 group.create_task(worker())
 
-    # --- orders ----------------------------------------------------------------------------------------------
-
-    async def _send(self, job: "str | Tracked") -> None:
-        try:
-            if isinstance(job, Tracked):
-                await self._change(job)
-            else:
-                await self._submit(job)
-        finally:
-            self._changed()
-
-    async def _submit(self, order_id: str) -> None:
-        order = self._desk.begin(order_id)
-        if order is None:
-            return
-        try:
-            await self._before_send(order)
-        except BaseException as error:
-            self._desk.not_sent(order_id, f"its intent was not recorded: {type(error).__name__}")
-            raise
-        if not self._desk.may_send(order_id, self._link.hindrance):
-            return
-        try:
-            seen = await self._account.create_order(order)
-        except DuplicateOrderError as error:
-            self._desk.lost(order_id, f"the venue has this id already: {error}", known=True)
-        except VenueRefusedError as error:
-            self._refused(order_id, error)
-        except Exception as error:  # noqa: BLE001 - whatever it was, the order may be there: told as UNKNOWN
-            self._desk.lost(order_id, f"{type(error).__name__}: {error}")
-        except BaseException as error:
-            self._desk.lost(order_id, f"{type(error).__name__} while it was being sent")
-            raise
-        else:
-            if seen.order_id == order_id and seen.exchange_order_id:
-                self._desk.accepted(order_id, seen)
-            else:
-                self._desk.lost(order_id, f"the answer tells of another order: {seen.order_id!r}")
-
-    def _refused(self, order_id: str, error: VenueRefusedError) -> None:
-        if error.code == _NOT_SENT:
-            self._desk.not_sent(order_id, str(error))
-            return
-        self._desk.refused(order_id, error.code, str(error))
-        if isinstance(error, VenueAuthError):
-            self._link.refused(str(error))
-        elif self._monotonic() - self._refreshed_at >= self._policy.refresh_s:
-            self._refreshed_at = self._monotonic()  # a changed filter may be the reason
-            self._looks.put_nowait("")
-
-    async def _change(self, tracked: Tracked) -> None:
-        order_id = tracked.order_id
-        if tracked.change is None:
-            return
-        try:
-            seen = await self._account.edit_order(tracked.ref, changes.wanted(tracked))
-        except VenueRefusedError as error:
-            self._desk.change_refused(order_id, error.code, str(error))
-            if isinstance(error, VenueAuthError):
-                self._link.refused(str(error))
-        except VenueUnavailableError:
-            self._desk.change_lost(order_id)
-        except BaseException:
-            self._desk.change_lost(order_id)
-            raise
-        else:
-            self._desk.changed(order_id, seen)
-
-    async def _cancel(self, tracked: Tracked) -> None:
-        order_id = tracked.order_id
-        try:
-            if self._link.is_refused:
-                self._desk.cancel_lost(order_id)
-                return
-            self._desk.canceled(order_id, await self._account.cancel_order(tracked.ref))
-        except VenueAuthError as error:
-            self._desk.cancel_lost(order_id)
-            self._link.refused(str(error))
-        except VenueRefusedError as error:
-            self._desk.cancel_refused(order_id, error.code, str(error))
-        except VenueUnavailableError:
-            self._desk.cancel_lost(order_id)
-        except BaseException:
-            self._desk.cancel_lost(order_id)
-            raise
-        finally:
-            self._changed()
-
     # --- reads -----------------------------------------------------------------------------------------------
 
     async def _look(self, what: Tracked | Orphan | str) -> None:
@@ -401,7 +299,7 @@ class CcxtBroker(Broker):
         try:
             await self._reader.ask(self._account.refresh_instruments)
         except UnreadError:
-            self._refreshed_at = float("-inf")  # at the next refusal again
+            self._sender.refresh_failed()
 
     # --- streams ---------------------------------------------------------------------------------------------
 
@@ -428,7 +326,7 @@ class CcxtBroker(Broker):
                 self._link.stream_heard(name)
                 self._hints.append(news)  # type: ignore[arg-type]
                 self._due.set()
-        await asyncio.get_running_loop().create_future()
+        await self._forever()
 
     async def _next(self, name: str, watch: Callable[[], Awaitable[Sequence[object]]]) -> Sequence[object]:
         """One await of a stream, given up when the streams are to be dialed anew."""
@@ -445,82 +343,35 @@ class CcxtBroker(Broker):
             watching.cancel()
             given_up.cancel()
 
-    def _take_hint(self, news: Sequence[OrderSeen] | Sequence[TradeSeen] | Sequence[Balance]) -> None:
-        """Order states are taken over; of trades only that there are some: their truth is read."""
-        now = self._monotonic()
-        for seen in news:
-            if isinstance(seen, OrderSeen):
-                self._streams.heard(seen.symbol, now)
-                self._search.hint((seen,))
-            elif isinstance(seen, TradeSeen):
-                self._streams.heard(seen.symbol, now)
-                self._fates.want_trades(seen.symbol)
-
     # --- the link --------------------------------------------------------------------------------------------
 
     async def _keep_link(self) -> None:
         """Catches up after each loss of the connection, and holds a barrier now and then."""
         self._link.start()
         self._changed()
-        tries = 0
+        tries, again_at = 0, 0.0
         while not self._link.is_refused:
             self._link_news.clear()
             if self._link.is_ready:
-                await self._rest(self._link_news, self._barrier_at - self._monotonic())
-                if self._link.is_ready and self._monotonic() >= self._barrier_at:
-                    await self._hold_barrier()
+                await self._rest(self._link_news, self._keeper.barrier_at - self._monotonic())
+                if self._monotonic() >= self._keeper.barrier_at:
+                    await self._keeper.hold_barrier()
+                continue
+            begins_at = max(again_at, self._link.begins_at)
+            if self._monotonic() < begins_at:
+                longest = self._policy.barrier_s  # where a stream is not dialed yet, there is no telling
+                await self._rest(self._link_news, min(longest, begins_at - self._monotonic()))
+            elif await self._keeper.catch_up():
+                tries = 0
             else:
-                await self._sleep(self._spread(self._link.pause(tries)))
-                if self._link.may_begin:
-                    tries = 0 if await self._catch_up() else tries + 1
-        await asyncio.get_running_loop().create_future()
-
-    async def _catch_up(self) -> bool:
-        """Read what happened meanwhile; whether the venue is ready now."""
-        try:
-            await self._reader.open_orders()
-            self._link.catching_up()
-            self._tell()
-            await self._reader.read_all_trades(tuple(self._account.instruments))
-        except UnreadError:
-            self._changed()
-            return False
-        self._barrier_at = self._monotonic()
-        if not self._fates.tape.opened and not await self._hold_barrier():
-            return False
-        ready = self._link.caught_up()
-        self._changed()
-        return ready
-
-    async def _hold_barrier(self) -> bool:
-        try:
-            snapshot = await self._reader.barrier(self._told)
-        except UnreadError:
-            snapshot = None
-        self._barrier_at = self._monotonic() + (self._policy.quiet_s if snapshot is None else self._policy.barrier_s)
-        if snapshot is not None:
-            self._fates.out.append(snapshot)
-        self._changed()
-        return snapshot is not None
-
-    async def _told(self) -> None:
-        self._tell()
-        await self._quiet()
+                again_at = self._monotonic() + self._spread(self._policy.pause(tries))
+                tries += 1
+        await self._forever()
 
     async def _keep_dead_man(self) -> None:
-        """Arms the switch anew at a third of its time. Where it may have fired, the orders are read."""
-        armed_at = self._monotonic()
-        while self._dead_man_s is not None and not self._link.is_refused:
-            try:
-                await self._account.set_dead_man(self._dead_man_s)
-                armed_at = self._monotonic()
-            except VenueAuthError as error:
-                self._link.refused(str(error))
-                self._changed()
-            except (VenueUnavailableError, VenueRefusedError):
-                if self._monotonic() - armed_at >= self._dead_man_s:
-                    self._link.stream_lost("dead-man", "the dead-man switch may have fired")
-                    self._link.stream_dialed("dead-man")
-                    self._changed()
-            await self._sleep(self._dead_man_s / 3 if self._dead_man_s is not None else 0)
+        await self._dead_man.keep()
+        await self._forever()
+
+    async def _forever(self) -> None:
+        """A task whose work is over, because the venue refuses us, waits for the end of the run."""
         await asyncio.get_running_loop().create_future()

@@ -79,7 +79,7 @@ class Paging(msgspec.Struct):
         fresh = [trade for trade in named if key_of(trade) not in self.seen]
         self.seen.update(map(key_of, fresh))
         if fresh:
-            self.since_ns = max(self.since_ns, max(trade.ts for trade in fresh))
+            self.since_ns = max(self.since_ns, *(trade.ts for trade in fresh))
             cut, self.probing = self.probing, False
             return (Step.STUCK if cut else Step.GO_ON), fresh
         if self.window_ns is not None and self.since_ns + self.window_ns < self.until_ns:

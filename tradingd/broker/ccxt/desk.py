@@ -77,7 +77,7 @@ class Desk:
         return tracked.order
 
     def may_send(self, order_id: str, hindrance: str = "") -> bool:
-        """Whether an order may leave now: the last question before the socket. If not, it is reported as unsent."""
+        """Whether an order may leave now: the last question before the socket. If not, it is told as unsent."""
         tracked = self._fates.book.open[order_id]
         age = self._fates.monotonic() - tracked.asked_at
         if tracked.cancel_wanted:

@@ -109,18 +109,10 @@ class Link:
             return f"the venue is {self.condition}: {self.reason}"
         return ""
 
-    def pause(self, tries: int) -> float:
-        """How long to wait before catching up; 0 for not at all."""
-        now = self._monotonic()
-        due = max(self._wait_until, *self._up_at.values(), now) if self._up_at else max(self._wait_until, now)
-        backoff = self._policy.pause(tries) if tries else 0.0
-        return min(max(due - now, backoff), self._policy.barrier_s)
-
     @property
-    def may_begin(self) -> bool:
-        """Whether every stream is there and the venue does not ask us to wait."""
-        now = self._monotonic()
-        return self._wait_until <= now and all(at <= now for at in self._up_at.values())
+    def begins_at(self) -> float:
+        """From when on it is of use to catch up: every stream is there, the venue does not ask us to wait."""
+        return max(self._wait_until, *self._up_at.values(), 0.0)
 
     def catching_up(self) -> None:
         """What happened meanwhile is being read."""

@@ -13,6 +13,7 @@ from tradingd.broker.ccxt.tape import Orphan
 from tradingd.broker.ccxt.tracked import Phase, Tracked
 from tradingd.domain.events import AccountPosition, AccountSnapshot, Balance
 from tradingd.errors import RateLimitedError, VenueAuthError, VenueRefusedError, VenueUnavailableError
+from tradingd.venues.model import OrderSeen, TradeSeen
 
 __all__ = ["Reader", "UnreadError"]
 
@@ -29,7 +30,7 @@ class UnreadError(Exception):
 
 
 class Reader:
-    """Reads through `ask`, so that each failure is told to the link, and nothing is asked of a venue that refuses us.
+    """Reads through `ask`: each failure is told to the link, and a venue that refuses us is asked nothing more.
 
     `changed` is called after each answer that was worked in: what it led to is to be told then.
     """
@@ -133,7 +134,7 @@ class Reader:
         self._changed()
 
     async def identify(self, orphan: Orphan) -> None:
-        """Read the order that trades are of: whose is it?"""
+        """Read the order that trades are of, to learn whose it is."""
         seen = None
         try:
             ref = orphan.ref
@@ -185,6 +186,19 @@ class Reader:
         for symbol in symbols:
             if not await self.read_trades(symbol):
                 raise UnreadError
+
+    # --- hints -----------------------------------------------------------------------------------------------
+
+    def hint(self, news: Sequence[OrderSeen] | Sequence[TradeSeen] | Sequence[Balance]) -> None:
+        """A stream told something. States of orders are taken over; that there are trades has them read."""
+        now = self._fates.monotonic()
+        for seen in news:
+            if isinstance(seen, OrderSeen):
+                self._streams.heard(seen.symbol, now)
+                self._search.hint((seen,))
+            elif isinstance(seen, TradeSeen):
+                self._streams.heard(seen.symbol, now)
+                self._fates.want_trades(seen.symbol)
 
     # --- the account -----------------------------------------------------------------------------------------
 
