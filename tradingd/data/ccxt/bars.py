@@ -5,6 +5,8 @@ missing. A period without trades has no bar, as in recorded data. Only periods t
 on make bars: the first ones, and those after a hole in the trades, are left to REST.
 """
 
+from collections.abc import Sequence
+
 from tradingd.domain.aggregation import TimeBars, period_start
 from tradingd.domain.events import Bar, Trade
 
@@ -44,5 +46,5 @@ class TradeBars:
     def _after(self, ts: int) -> int:
         return period_start(ts, self.interval_ns) + self.interval_ns
 
-    def _whole(self, bars: tuple[Bar, ...] | list[Bar]) -> list[Bar]:
+    def _whole(self, bars: Sequence[Bar]) -> list[Bar]:
         return [bar for bar in bars if self.whole_from is not None and bar.ts_open >= self.whole_from]

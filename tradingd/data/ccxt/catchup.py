@@ -29,8 +29,10 @@ class Pages(msgspec.Struct, frozen=True):
 
 
 class TradeAnswer(msgspec.Struct, frozen=True):
-    """The trades since a time, oldest first; `reached` is whether they begin at or before it, `whole` whether
-    they end with the latest there was."""
+    """The trades since a time, oldest first.
+
+    `reached` is whether they begin at or before it, `whole` whether they end with the latest there was.
+    """
 
     trades: list[Trade]
     reached: bool

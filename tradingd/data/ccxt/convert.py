@@ -6,6 +6,7 @@ negative, a bid above its ask, a book without a side. Nothing is repaired, and n
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from itertools import pairwise
 from math import isfinite
 from typing import Any
 
@@ -80,9 +81,12 @@ class Stamp:
 
     def ordered(self, ts: int) -> int:
         """`ts`, or the last event's time where that is later."""
-        if ts > self._last:
-            self._last = ts
+        self._last = max(self._last, ts)
         return self._last
+
+    def not_before(self, ts: int) -> None:
+        """Let no later event have a time before `ts`: that of a bar which is closed."""
+        self._last = max(self._last, ts)
 
 
 def time_of(time_ms: object) -> int | None:
@@ -145,6 +149,11 @@ def book_of(
         return Refusal.SHAPE
     if not buying and not selling:
         return Refusal.EMPTY
+    fault = _book_fault(buying, selling, allow_negative=allow_negative)
+    return fault or Book(ts, symbol, buying, selling)
+
+
+def _book_fault(buying: Levels, selling: Levels, *, allow_negative: bool) -> Refusal | None:
     for price, size in (*buying, *selling):
         if not (isfinite(price) and isfinite(size)):
             return Refusal.NOT_FINITE
@@ -152,9 +161,7 @@ def book_of(
             return Refusal.NOT_POSITIVE
     if buying and selling and buying[0][0] >= selling[0][0]:
         return Refusal.CROSSED
-    if not (_in_order(buying, -1) and _in_order(selling, 1)):
-        return Refusal.INCONSISTENT
-    return Book(ts, symbol, buying, selling)
+    return None if _in_order(buying, -1) and _in_order(selling, 1) else Refusal.INCONSISTENT
 
 
 def quote_of_book(book: Book) -> Quote | Refusal:
@@ -174,15 +181,18 @@ def bar_of(row: object, symbol: str, interval_ns: int, *, allow_negative: bool =
     if opened is None or None in numbers:
         return Refusal.SHAPE
     open_, high, low, close, volume = (value for value in numbers if value is not None)
-    if not all(map(isfinite, (open_, high, low, close, volume))):
+    bar = Bar(opened + interval_ns, symbol, open_, high, low, close, volume, opened)
+    return _bar_fault(bar, interval_ns, allow_negative=allow_negative) or bar
+
+
+def _bar_fault(bar: Bar, interval_ns: int, *, allow_negative: bool) -> Refusal | None:
+    if not all(map(isfinite, (bar.open, bar.high, bar.low, bar.close, bar.volume))):
         return Refusal.NOT_FINITE
-    if volume < 0 or (low <= 0 and not allow_negative):
+    if bar.volume < 0 or (bar.low <= 0 and not allow_negative):
         return Refusal.NOT_POSITIVE
-    if not low <= min(open_, close) <= max(open_, close) <= high:
+    if not bar.low <= min(bar.open, bar.close) <= max(bar.open, bar.close) <= bar.high:
         return Refusal.INCONSISTENT
-    if period_start(opened, interval_ns) != opened:
-        return Refusal.MISALIGNED
-    return Bar(opened + interval_ns, symbol, open_, high, low, close, volume, opened)
+    return None if period_start(bar.ts_open, interval_ns) == bar.ts_open else Refusal.MISALIGNED
 
 
 def mark_of(raw: object, symbol: str, ts: int) -> MarkPrice | Refusal:
@@ -217,4 +227,4 @@ def _levels(side: object, depth: int) -> Levels | None:
 
 
 def _in_order(levels: Levels, direction: int) -> bool:
-    return all((after[0] - before[0]) * direction > 0 for before, after in zip(levels, levels[1:], strict=False))
+    return all((after[0] - before[0]) * direction > 0 for before, after in pairwise(levels))

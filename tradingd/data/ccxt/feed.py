@@ -12,7 +12,7 @@ from random import Random
 
 from tradingd.data.ccxt.catchup import Pages, read_bars, read_history, read_top, read_trades
 from tradingd.data.ccxt.conflation import Outbox
-from tradingd.data.ccxt.convert import bar_of
+from tradingd.data.ccxt.convert import Refusal, bar_of
 from tradingd.data.ccxt.dialing import Dialer
 from tradingd.data.ccxt.latest import BookStream, MarkStream, QuoteStream
 from tradingd.data.ccxt.liveness import Silence
@@ -24,25 +24,30 @@ from tradingd.data.ccxt.model import (
     StreamState,
     StreamStatus,
     Subscription,
+    ccxt_symbol,
 )
 from tradingd.data.ccxt.streams import Answer, Stream, StreamParts, Work
 from tradingd.data.ccxt.ticks import BarStream, TradeStream
-from tradingd.domain.events import FeedEvent
+from tradingd.data.ccxt.warmup import Recorded, joined_history
+from tradingd.domain.events import Bar, FeedEvent
 from tradingd.errors import RateLimitedError, VenueRefusedError, VenueUnavailableError
 
-__all__ = ["LiveFeed", "ReadHistory"]
+__all__ = ["LiveFeed"]
 
 _S = StreamState
 _REFUSED_PAUSE_S = 60.0
 _RETRY_S = 1.0
 _LONGEST_RETRY_S = 30.0
+_LOOKS = 6
+"""How often at most REST is asked, within the limit of a silence, whether it is one."""
 
 
 class LiveFeed:
     """Publishes a venue's market data. `tasks()` are to be run by the supervisor until they are cancelled.
 
     `publish` is awaited for every event, one after another. `now` is our wall clock in nanoseconds, corrected by
-    `clock_offset_ns()` to the venue's; `on_status` is told of each stream whose state changes.
+    `clock_offset_ns()` to the venue's; `on_status` is told of each stream whose state changes. `wire` gives the
+    venue's own symbol of one of the run's. `recorded` reads history from a catalog, before the venue is asked.
     """
 
     def __init__(
@@ -58,6 +63,8 @@ class LiveFeed:
         on_status: Callable[[StreamStatus], None] = lambda _status: None,
         options: FeedOptions | None = None,
         clock_offset_ns: Callable[[], int] = lambda: 0,
+        wire: Callable[[str], str] = ccxt_symbol,
+        recorded: Recorded | None = None,
     ) -> None:
         self._public, self._client = public, public.client
         self._publish, self._monotonic, self._sleep = publish, monotonic, sleep
@@ -74,7 +81,9 @@ class LiveFeed:
             options=self.options,
             now=lambda: now() + clock_offset_ns(),
             on_state=self._told,
+            wire=wire,
         )
+        self._recorded = recorded
         self.streams = _streams(subscriptions, parts)
 
     @property
@@ -216,7 +225,9 @@ class LiveFeed:
         for stream in self.streams:
             if stream.is_busy or stream.state is _S.BEHIND or now < stream.not_before_s:
                 continue
-            looking = not stream.is_waiting and stream.liveness.judge(now) is Silence.LOOK
+            looking = (
+                not stream.is_waiting and now >= stream.look_after_s and stream.liveness.judge(now) is Silence.LOOK
+            )
             work = stream.work(looking=looking)
             self._ready.set()
             if work is not None:
@@ -243,7 +254,7 @@ class LiveFeed:
         quiet = stream.answer(work, answer)
         now = self._monotonic()
         if work.looking and not stream.is_waiting:
-            stream.not_before_s = now + self.options.tick_s
+            stream.look_after_s = now + stream.liveness.limit_s / _LOOKS
             if quiet and stream.liveness.judge(now) is not Silence.STALE:
                 stream.liveness.quiet(now)
         if stream.state is _S.JOINING or (quiet and stream.state is _S.CONNECTING and not stream.is_waiting):
@@ -254,15 +265,24 @@ class LiveFeed:
         client, wire = self._client, stream.wire
         if work.what == "top":
             return await read_top(client, wire)
-        if work.what == "trades":
-            convert = stream.convert if isinstance(stream, TradeStream) else None
-            assert convert is not None
-            return await read_trades(client, wire, work.since_ns, work.asked_ns, convert, self._pages)
+        if isinstance(stream, TradeStream) and work.what == "trades":
+            return await read_trades(client, wire, work.since_ns, work.asked_ns, stream.convert, self._pages)
         candle = partial(bar_of, symbol=stream.symbol, interval_ns=work.interval_ns)
         if work.bars:
-            args = work.interval_ns, work.bars, work.asked_ns
-            return await read_history(client, wire, *args, candle, self._pages)
+            return await self._history(stream, work, candle)
         return await read_bars(client, wire, work.interval_ns, work.since_ns, work.asked_ns, candle, self._pages)
+
+    async def _history(self, stream: Stream, work: Work, candle: Callable[[object], Bar | Refusal]) -> list[Bar]:
+        """The bars before the first live one: what is recorded, and the rest from the venue."""
+        client, wire, interval = self._client, stream.wire, work.interval_ns
+        if self._recorded is not None:
+            rows = await asyncio.to_thread(self._recorded, stream.symbol, interval, work.bars, work.asked_ns)
+            if rows:
+                rest = await read_bars(client, wire, interval, rows[-1].ts, work.asked_ns, candle, self._pages)
+                joined = joined_history(rows, rest, work.bars)
+                if joined:
+                    return joined
+        return await read_history(client, wire, interval, work.bars, work.asked_ns, candle, self._pages)
 
     def _told(self, stream: Stream) -> None:
         for status in stream.statuses():
@@ -281,10 +301,8 @@ def _streams(subscriptions: Sequence[Subscription], parts: StreamParts) -> tuple
     for symbol in dict.fromkeys([*trades, *built]):
         own = trades.get(symbol) or Subscription(symbol=symbol, kind=StreamKind.TRADES)
         streams.append(TradeStream(own, parts, built.get(symbol, ()), tell=symbol in trades))
-    for each in wanted:
-        if each.kind is not StreamKind.TRADES and not each.from_trades:
-            streams.append(_OF_KIND[each.kind](each, parts))
-    return tuple(streams)
+    rest = (each for each in wanted if each.kind is not StreamKind.TRADES and not each.from_trades)
+    return (*streams, *(_OF_KIND[each.kind](each, parts) for each in rest))
 
 
 _OF_KIND: Mapping[StreamKind, type[Stream]] = {

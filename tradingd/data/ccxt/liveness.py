@@ -27,7 +27,7 @@ class Silence(Enum):
 
 
 class Liveness:
-    """The clock of one stream: silent for `stale_after_s`, or three expected pauses if that is longer, is stale."""
+    """The clock of one stream: it is stale after `stale_after_s`, or three expected pauses where those are longer."""
 
     __slots__ = ("_base_s", "_cadence_s", "_heard", "_least_s", "_sure")
 
@@ -67,9 +67,9 @@ class Liveness:
 
 
 class ResetPolicy:
-    """How often one stream's silence may close the sockets of all: at once, then ever more seldom until it speaks."""
+    """How often one stream's silence may close the sockets of all: at once, then more and more seldom."""
 
-    __slots__ = ("_due", "_most_s", "_wait_s", "_first_s")
+    __slots__ = ("_due", "_first_s", "_most_s", "_wait_s")
 
     def __init__(self, first_s: float = 15.0, most_s: float = 600.0) -> None:
         self._first_s, self._most_s = first_s, most_s

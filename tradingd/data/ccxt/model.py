@@ -49,6 +49,8 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
     """How many levels a side of a book is told."""
     history: int = 0
     """How many bars are to be told before the first live one."""
+    align_ns: int = 0
+    """Where longer bars are built from these: their length, so that the history begins where one of them does."""
 
     def __post_init__(self) -> None:
         if (self.kind is StreamKind.BARS) != (self.interval_ns > 0):
@@ -160,7 +162,7 @@ class MarketClient(Protocol):
 
     @property
     def exchange_id(self) -> str:
-        """ccxt's id of the exchange."""
+        """The exchange, by ccxt's id."""
 
     def has(self, method: str) -> bool:
         """Whether the venue offers a call, by ccxt's unified name, such as `fetchTrades`."""

@@ -59,6 +59,8 @@ class StreamParts(msgspec.Struct, frozen=True, kw_only=True):
     now: Callable[[], int]
     """The venue's time, nanoseconds UTC."""
     on_state: Callable[["Stream"], None]
+    wire: Callable[[str], str] = ccxt_symbol
+    """The venue's own symbol of one of the run's."""
 
 
 class Stream(ABC):
@@ -70,7 +72,7 @@ class Stream(ABC):
     def __init__(self, subscription: Subscription, parts: StreamParts) -> None:
         self.subscription = subscription
         self.symbol = subscription.symbol
-        self.wire = ccxt_symbol(subscription.symbol)
+        self.wire = parts.wire(subscription.symbol)
         self.parts = parts
         self.method, self.args, self.params = self._watched()
         self.state = StreamState.CONNECTING
@@ -84,6 +86,8 @@ class Stream(ABC):
         self.rest_failures = 0
         self.not_before_s = 0.0
         """Until when REST is left alone after it failed."""
+        self.look_after_s = 0.0
+        """Until when a silence is not looked at again."""
         self.liveness = Liveness(parts.options.stale_after_s)
         self.resets = ResetPolicy(parts.options.stale_after_s)
         self.stamp = Stamp()
@@ -111,9 +115,11 @@ class Stream(ABC):
 
     def unanswered(self, work: Work) -> None:
         """REST failed; the work is to be asked for again."""
+        del work
 
     def _broken(self) -> None:
         """Something may have been missed."""
+        return
 
     @property
     def is_joined(self) -> bool:

@@ -30,6 +30,7 @@ class _Joined:
         grace = round(parts.options.grace_s * _NS)
         self.can_read = parts.client.has("fetchOHLCV")
         self._history = subscription.history if self.can_read else 0
+        self._align_ns = subscription.align_ns
         start = period_start(parts.now(), interval)
         self.join = BarJoin(interval, start, grace_ns=grace, held=self._history > 0)
         self.filled = 0
@@ -39,9 +40,15 @@ class _Joined:
             return None
         interval = self.interval_ns
         if self.join.is_held:
-            return Work(what="bars", asked_ns=now_ns, interval_ns=interval, bars=self._history)
+            return Work(what="bars", asked_ns=now_ns, interval_ns=interval, bars=self._bars_before(now_ns))
         since = self.join.wants(now_ns, before_ns)
         return None if since is None else Work(what="bars", asked_ns=now_ns, interval_ns=interval, since_ns=since)
+
+    def _bars_before(self, now_ns: int) -> int:
+        """How many bars the history has, from where the longer bars that are built from it begin."""
+        here = period_start(now_ns, self.interval_ns)
+        start = period_start(here - self._history * self.interval_ns, self._align_ns or self.interval_ns)
+        return (here - start) // self.interval_ns
 
     def answer(self, work: Work, rows: Sequence[Bar]) -> list[Bar]:
         bars = self.join.history(rows, work.asked_ns)
@@ -65,7 +72,8 @@ class BarStream(Stream):
     def _watched(self) -> _Watched:
         if not self.parts.client.has("watchOHLCV"):
             raise ConfigError(
-                f'{self.parts.client.exchange_id} streams no candles of {self.symbol}; set data.live.bars_from = "trades"'
+                f"{self.parts.client.exchange_id} streams no candles of {self.symbol}; "
+                'set data.live.bars_from = "trades"'
             )
         return "watch_ohlcv", (self.wire, format_interval(self.subscription.interval_ns)), {}
 
