@@ -20,7 +20,7 @@ from tradingd.domain.events import (
 from tradingd.domain.ports import Stage
 from tradingd.errors import StrategyError
 from tradingd.strategy.context import StrategyContext
-from tradingd.strategy.timeframes import BarInput, Timeframes, WarmUp
+from tradingd.strategy.timeframes import BarInput, Need, Timeframes, WarmUp
 from tradingd.strategy.tools import StrategyTools
 
 __all__ = ["Strategy", "StrategyParams"]
@@ -177,13 +177,25 @@ class Strategy(StrategyTools):
 
     def market_events(self) -> frozenset[EventType]:
         """Which kinds of feed events this strategy overrides a handler for, and bars while it warms up on them."""
+        return self.timeframes.events(self._overridden())
+
+    def listened(self) -> frozenset[EventType]:
+        """The same without what bars are built from for this strategy; `needs` has that."""
+        raw = self._overridden()
+        return raw - {EventType.BAR} if self.timeframes.stand_in else raw
+
+    def needs(self) -> tuple[Need, ...]:
+        """The bars that are built for this strategy, and what from: a live run streams that."""
+        return self.timeframes.needs(self.symbols, self.warmup_bars)
+
+    def _overridden(self) -> frozenset[EventType]:
         cls = type(self)
         wanted = {
             event_type
             for event_type, name in _MARKET_HANDLERS.items()
             if getattr(cls, name) is not getattr(Strategy, name)
         }
-        return self.timeframes.events(wanted | ({EventType.BAR} if self._bars_missing.needs_bars else set()))
+        return frozenset(wanted | ({EventType.BAR} if self._bars_missing.needs_bars else set()))
 
     def _handle_bar(self, bar: Bar) -> None:
         if self._bars_missing:
