@@ -128,7 +128,9 @@ def make_session(feed: Feed) -> DaemonSession:
     """A daemon on the shipped configuration with a feed of its own."""
     parts = loaded((REPO / "config.toml",), "paper", ["data.end=2006-06-01"])
     log = structlog.testing.CapturingLogger()
-    return DaemonSession(*parts, name="t", run_id="r", log=log, feed=lambda _publish: feed, mode="LIVE")
+    return DaemonSession(
+        *parts, name="t", run_id="r", log=log, make_feed=lambda _log: lambda _publish: feed, mode="LIVE"
+    )
 
 
 async def until(session: DaemonSession, state: str) -> None:
