@@ -35,8 +35,8 @@ CLEAN = Evidence(
     sent=(order(),),
     theirs=(deal(),),
     ours=(deal(),),
-    their_balances={("main", "BTC"): D("0.999"), ("main", "USDT"): D(900)},
-    our_balances={("main", "BTC"): D("0.999"), ("main", "USDT"): D("900.00")},
+    their_balances={"BTC": D("0.999"), "USDT": D(900)},
+    our_balances={"BTC": D("0.999"), "USDT": D("900.00")},
     known_orders=frozenset({"t1-1-1"}),
 )
 NO_BOUNDS = Bounds()
@@ -107,16 +107,16 @@ def test_a_fill_that_was_booked_otherwise_is_told(changes: dict[str, object], to
 
 def test_a_balance_that_differs_is_told() -> None:
     """By one unit of the last digit, or because one side does not have the asset."""
-    ours = {("main", "BTC"): D("0.999"), ("main", "USDT"): D("900.00000001"), ("main", "BNB"): D(1)}
+    ours = {"BTC": D("0.999"), "USDT": D("900.00000001"), "BNB": D(1)}
     assert found(our_balances=ours) == [
-        "books differ from the exchange's ledger: BNB at main 0, ours 1, USDT at main 900, ours 900.00000001"
+        "books differ from the exchange's ledger: BNB 0, ours 1, USDT 900, ours 900.00000001"
     ]
 
 
 @pytest.mark.parametrize("halted", ["", "main", "BTC/USDT"])
 def test_a_halt_excuses_what_is_not_known_yet(halted: str) -> None:
     """Of everything, of the account or of the symbol: it has a reason that somebody was told."""
-    ours = {("main", "BTC"): D(0), ("main", "USDT"): D(1000)}
+    ours = {"BTC": D(0), "USDT": D(1000)}
     assert found(ours=(), our_balances=ours, halts={halted: "KEY_REFUSED"}) == []
 
 

@@ -79,9 +79,9 @@ class Evidence(msgspec.Struct, frozen=True):
     """The exchange's trades of our accounts, in order."""
     ours: Sequence[Deal]
     """The fills that our portfolio booked, in order."""
-    their_balances: Mapping[tuple[str, str], Decimal]
-    """By account and asset, free and locked together."""
-    our_balances: Mapping[tuple[str, str], Decimal]
+    their_balances: Mapping[str, Decimal]
+    """By asset, over all accounts, free and locked together."""
+    our_balances: Mapping[str, Decimal]
     known_orders: frozenset[str] = frozenset()
     """The client order ids that our execution engine knows."""
     halts: Mapping[str, str] = {}
@@ -159,8 +159,8 @@ def _told(what: str, found: Iterable[str]) -> Iterator[str]:
         yield f"{what}: {', '.join(each[:_SHOWN])}{more}"
 
 
-def _halted(evidence: Evidence, account: str, symbol: str = "") -> bool:
-    return bool(evidence.halts.keys() & {"", account, symbol or account})
+def _halted(evidence: Evidence, account: str, symbol: str) -> bool:
+    return bool(evidence.halts.keys() & {"", account, symbol})
 
 
 # --- orders ----------------------------------------------------------------------------------------------------
@@ -224,18 +224,16 @@ def _name(key: tuple[str, str, str]) -> str:
 
 
 def _balances(evidence: Evidence) -> Iterator[str]:
-    for key in sorted(evidence.their_balances.keys() | evidence.our_balances.keys()):
-        account, asset = key
-        their, our = evidence.their_balances.get(key, ZERO), evidence.our_balances.get(key, ZERO)
-        if their != our and not _excused(evidence, account, asset):
-            yield f"{asset} at {account} {their:f}, ours {our:f}"
+    for asset in sorted(evidence.their_balances.keys() | evidence.our_balances.keys()):
+        their, our = evidence.their_balances.get(asset, ZERO), evidence.our_balances.get(asset, ZERO)
+        if their != our and not any(_concerns(halted, asset) for halted in evidence.halts):
+            yield f"{asset} {their:f}, ours {our:f}"
 
 
-def _excused(evidence: Evidence, account: str, asset: str) -> bool:
-    """Whether the account, or a symbol that this asset is traded by, is halted."""
-    return _halted(evidence, account) or any(
-        asset in symbol.partition("@")[0].partition(":")[0].split("/") for symbol in evidence.halts
-    )
+def _concerns(halted: str, asset: str) -> bool:
+    """Whether a halt is of a symbol that has this asset, or of an account or everything, which has them all."""
+    pair = halted.partition("@")[0].partition(":")[0]
+    return "/" not in pair or asset in pair.split("/")
 
 
 # --- limits ----------------------------------------------------------------------------------------------------
