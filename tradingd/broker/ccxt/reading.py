@@ -246,7 +246,9 @@ class Reader:
             self._unexplained_since, self._read_all = None, False
             return True
         if self._unexplained_since is None or not every:
-            self._unexplained_since, self._read_all = self._unexplained_since or now, True
+            self._read_all = True
+            if self._unexplained_since is None:
+                self._unexplained_since = now
             return False
         if now - self._unexplained_since < self._account.traits.visibility_s:
             return False

@@ -89,9 +89,10 @@ class Search:
             tracked.read_at = tracked.case.next_read(now, tracked.reads, policy)
             if tracked.case.overdue(now, policy):
                 self._fates.halt(tracked, f"UNKNOWN for {now - tracked.case.opened:.0f} s: {tracked.case}")
-        elif tracked.phase is Phase.LIVE and (tracked.in_doubt or tracked.cancel_wanted):
+        elif tracked.phase is Phase.LIVE and (tracked.in_doubt is not None or tracked.cancel_wanted):
             tracked.reads += 1
-            tracked.read_at = min(now + policy.pause(tracked.reads), tracked.read_at or _NEVER)
+            asked = _NEVER if tracked.read_at is None else tracked.read_at
+            tracked.read_at = min(now + policy.pause(tracked.reads), asked)
             doubt = tracked.in_doubt
             if doubt is not None and now - doubt >= policy.halt_s:
                 self._fates.halt(tracked, f"the venue has not told for {now - doubt:.0f} s what became of it")
