@@ -1,0 +1,131 @@
+"""An exchange with a market, faults that can be added, and ccxt's own client, unmodified."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from aiohttp import ClientSession, ClientWebSocketResponse
+
+from tradingd.testing.exchange import streams
+from tradingd.testing.exchange.engine import Engine
+from tradingd.testing.exchange.faults import Fault, Rule, ScriptedFaults
+from tradingd.testing.exchange.model import Call, MarketSpec, Side
+from tradingd.testing.exchange.server import MARKETS, LoopbackExchange
+from tradingd.testing.exchange.source import MarketSource, Plan
+
+KEY = "key-of-tests"
+BTC = "BTC/USDT"
+T = TypeVar("T")
+
+
+@dataclass
+class Rig:
+    exchange: LoopbackExchange
+    streams: streams.MarketStreams
+    source: MarketSource
+    faults: ScriptedFaults
+    client: Any
+
+    @property
+    def engine(self) -> Engine:
+        return self.exchange.engine
+
+    @property
+    def posts(self) -> list[Call]:
+        return [call for call in self.exchange.wire if call.places_order]
+
+    def strike(self, fault: Fault, *, nth: int = 1, times: int = 1, target: str = "") -> None:
+        self.faults.add(Rule(fault, target, nth, times))
+
+    async def buy(self, client_id: str = "t1-1-1") -> dict[str, Any]:
+        """A limit order far below the market: it rests."""
+        params = {"newClientOrderId": client_id}
+        order: dict[str, Any] = await self.client.create_order(BTC, "limit", "buy", 0.01, 50_000, params)
+        return order
+
+    async def take(self) -> dict[str, Any]:
+        """A market order: it fills at once."""
+        order: dict[str, Any] = await self.client.create_order(BTC, "market", "buy", 0.001)
+        return order
+
+    def booked(self) -> list[str]:
+        """The client ids of all orders that the exchange has."""
+        return [order.client_id for order in self.engine.all_orders(KEY, "BTCUSDT")]
+
+    def move(self, ticks: int = 10) -> None:
+        """The market moves: book, quotes and trades follow."""
+        self.source.move("BTCUSDT", ticks)
+        self.source.take("BTCUSDT", Side.BUY, Decimal("0.01"))
+
+
+@asynccontextmanager
+async def rig(
+    markets: Sequence[MarketSpec] = MARKETS, *, timeout_ms: int = 2_000, seed: int = 1, **config: Any
+) -> AsyncIterator[Rig]:
+    """An exchange that serves two markets of a seeded house, and a client with an account on it."""
+    import ccxt.pro
+
+    made: list[streams.MarketStreams] = []
+
+    def routes(exchange: LoopbackExchange) -> Any:
+        made.append(streams.MarketStreams(exchange))
+        return made[0].routes()
+
+    faults = ScriptedFaults()
+    exchange = LoopbackExchange(markets, faults=faults, extra_routes=routes)
+    exchange.add_account(KEY, "secret-of-tests", {"USDT": 100_000, "BTC": 2, "BNB": 5})
+    source = MarketSource(
+        exchange.engine, [Plan("BTCUSDT", Decimal(60_000)), Plan("ETHUSDT", Decimal(3_000))], seed
+    )
+    async with exchange:
+        client = ccxt.pro.binance(
+            exchange.ccxt_config(KEY) | {"timeout": timeout_ms, "enableRateLimit": False} | config
+        )
+        try:
+            await client.load_markets()
+            yield Rig(exchange, made[0], source, faults, client)
+        finally:
+            faults.calm()
+            await client.close()
+
+
+async def settled(get: Callable[[], T], met: Callable[[T], bool], seconds: float = 5.0) -> T:
+    """What `get` returns once it meets a condition; TimeoutError if it never does."""
+    async with asyncio.timeout(seconds):
+        while not met(get()):  # noqa: ASYNC110 - what is waited for happens on a real socket
+            await asyncio.sleep(0)
+    return get()
+
+
+async def subscribed(it: Rig, *streams: str) -> None:
+    """Waits until somebody has subscribed to the streams."""
+    await settled(lambda: [it.streams.subscribers(name) for name in streams], all)
+
+
+@asynccontextmanager
+async def raw(it: Rig, path: str, **options: Any) -> AsyncIterator[ClientWebSocketResponse]:
+    """A bare websocket to the exchange."""
+    url = f"ws://127.0.0.1:{it.exchange.port}{path}"
+    async with ClientSession() as session, session.ws_connect(url, **options) as ws:
+        yield ws
+
+
+@asynccontextmanager
+async def collect(it: Rig, *streams: str) -> AsyncIterator[list[dict[str, Any]]]:
+    """What streams tell, as it comes."""
+    told: list[dict[str, Any]] = []
+
+    async def read(ws: ClientWebSocketResponse) -> None:
+        async for message in ws:
+            told.append(message.json())  # noqa: PERF401 - it is looked at while it grows
+
+    async with raw(it, "/stream?streams=" + "/".join(streams)) as ws:
+        await subscribed(it, *streams)
+        reading = asyncio.ensure_future(read(ws))
+        try:
+            yield told
+        finally:
+            reading.cancel()
