@@ -12,7 +12,7 @@ then can nothing fall in between.
 
 from collections.abc import Iterable, Sequence
 from enum import Enum, auto
-from itertools import count
+from itertools import count, zip_longest
 
 import msgspec
 
@@ -83,7 +83,7 @@ class BarJoin:
         before, self.is_held = self.next_ns, False
         if rows and self._last is None and rows[0].ts_open < self.next_ns:
             self.next_ns = rows[0].ts_open  # a history that reaches back further than was asked for
-        for row, later in zip(rows, [*rows[1:], None], strict=True):
+        for row, later in zip_longest(rows, rows[1:]):
             over = row.ts + self._grace_ns <= asked_ns
             if row.ts_open >= self.next_ns and (over or later is not None):
                 self._closed.setdefault(row.ts_open, row)

@@ -27,7 +27,7 @@ class Silence(Enum):
 
 
 class Liveness:
-    """The clock of one stream: it is stale after `stale_after_s`, or three expected pauses where those are longer."""
+    """The clock of one stream: silence is too long after `stale_after_s`, or three expected pauses if longer."""
 
     __slots__ = ("_base_s", "_cadence_s", "_heard", "_least_s", "_sure")
 

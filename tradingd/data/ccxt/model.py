@@ -14,9 +14,9 @@ from tradingd.venues.model import Lane
 __all__ = [
     "FeedOptions",
     "FeedStatus",
+    "MarkPrice",
     "MarketClient",
     "MarketVenue",
-    "MarkPrice",
     "StreamKind",
     "StreamState",
     "StreamStatus",

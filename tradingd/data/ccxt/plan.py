@@ -1,6 +1,7 @@
 """Which streams a run needs: what its strategies handle, and what the configuration adds."""
 
-from collections.abc import Mapping, Sequence, Set as AbstractSet
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Protocol
 
 import msgspec
