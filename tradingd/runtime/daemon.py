@@ -90,6 +90,7 @@ class DaemonSession(Session):
         self._log = log
         self._speed = speed
         self._feed = (self._replay if make_feed is None else make_feed(log))(self._publish)
+        self._waits = make_feed is not None
         self._tick_s = tick_s
         self._keep_reducing = keep_reducing
         self._begun = asyncio.Event()
@@ -216,13 +217,21 @@ class DaemonSession(Session):
 
     async def _begin(self) -> None:
         """Let the components begin, then the feed; the run trades once all that it trades with is ready."""
+        if self._waits:
+            self._tell_run(VenueCondition.CONNECTING, "waiting for the venues, the feed and history")
         await self._driver.start()
         self._begun.set()
         for broker in self.brokers:
             await broker.ready()
         await self._feed.ready()
+        if self._waits:
+            self._tell_run(VenueCondition.READY)
         self._ready = True
         self._judge_state()
+
+    def _tell_run(self, condition: VenueCondition, reason: str = "") -> None:
+        """Tell risk whether the run itself is ready: nothing grows before."""
+        self._driver.inject(VenueStatus(self._driver.clock.now(), "", condition, reason))
 
     def _judge_state(self) -> None:
         """Whether the run trades, by what the venues tell of themselves."""
@@ -236,6 +245,8 @@ class DaemonSession(Session):
             self.supervisor.mark_reconciling(told)
 
     def _on_venue(self, status: VenueStatus) -> None:
+        if not status.venue:
+            return
         self._conditions[status.venue] = status
         level = self._log.info if status.condition is VenueCondition.READY else self._log.warning
         level("venue_status", venue=status.venue, condition=status.condition.value, reason=status.reason)
