@@ -149,7 +149,7 @@ class VenueClient:
             VenueRefusedError: a definite refusal; also `VenueAuthError` and `DuplicateOrderError`.
 
         """
-        return await self._guarded(method, args, params, Call(lane), timeout_s)
+        return _copied(await self._guarded(method, args, params, Call(lane), timeout_s))
 
     async def read(
         self,
@@ -160,16 +160,25 @@ class VenueClient:
     ) -> tuple[Untyped, Untyped]:
         """`call`, and the parsed body of its last answer: whether an empty result is one is told by that alone."""
         call = Call(lane)
-        return await self._guarded(method, args, params, call, None), call.body
+        return _copied(await self._guarded(method, args, params, call, None)), call.body
 
-    async def watch(self, method: str, *args: Untyped, params: Mapping[str, Untyped] | None = None) -> Untyped:
+    async def watch(
+        self,
+        method: str,
+        *args: Untyped,
+        params: Mapping[str, Untyped] | None = None,
+        pick: Callable[[Untyped], Untyped] | None = None,
+    ) -> Untyped:
         """One wait for news of a stream; the same errors. Await it in a loop that does nothing else.
 
-        ccxt hands out only what is new, and forgets what nobody awaits: see `docs/venues.md`.
+        `pick` takes what is needed out of ccxt's own object, before anything can change it; without it the whole
+        of it is copied, which of a deep book costs more than all else. ccxt hands out only what is new, and
+        forgets what nobody awaits: see `docs/venues.md`.
         """
         result = await self._guarded(method, args, params, Call(self._guard.lane), None)
+        taken = (pick or _copied)(result)
         self._forget(_LISTED_CACHES.get(method), result)
-        return result
+        return taken
 
     async def _guarded(
         self,
@@ -184,7 +193,7 @@ class VenueClient:
         try:
             async with asyncio.timeout(timeout_s):
                 named = {} if params is None else {"params": dict(params)}
-                return _copied(await getattr(self._exchange, method)(*args, **named))
+                return await getattr(self._exchange, method)(*args, **named)
         except asyncio.CancelledError:
             if _is_ours_to_end():
                 raise
