@@ -127,7 +127,12 @@ _BINANCE = VenueRow(
     used_weight_limit=6000.0,
     clock_codes=frozenset({"-1021"}),
     filter_codes=frozenset({"-1013", "-1111", "-4164"}),
-    options={"warnOnFetchOpenOrdersWithoutSymbol": False},
+    options={
+        "warnOnFetchOpenOrdersWithoutSymbol": False,
+        # REST tells aggregate trades, with ids of their own: the stream has to tell the same ones to be joined to it
+        "watchTrades": {"name": "aggTrade"},
+        "watchTradesForSymbols": {"name": "aggTrade"},
+    },
 )
 
 _TABLE = _rows(
