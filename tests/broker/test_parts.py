@@ -244,8 +244,6 @@ class Engine:
         )
 
 
-# Derandomized: of a group of legs of different sizes execution may tell an OVERFILL that the venue does not see.
-@settings(derandomize=True)
 @given(
     st.lists(ORDERS, min_size=1, max_size=8),
     st.lists(EVENTS, min_size=1, max_size=8),
