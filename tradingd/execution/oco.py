@@ -57,7 +57,7 @@ class OcoGroups:
             work.base = max(work.base, add(work.order.quantity, sub(group.filled, work.order.filled)))
 
     def _arrive(self, work: Work, filled: Decimal) -> None:
-        """A venue takes from a leg what others fill from its arrival on, and nothing for what they filled before."""
+        """A venue takes from a leg what others fill from its arrival on, and not what they filled before."""
         group = work.group
         if group is not None and group.native and not work.arrived:
             work.arrived = True

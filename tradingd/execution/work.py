@@ -27,7 +27,7 @@ class OcoGroup:
         """The legs that have filled some, also those that are over."""
 
     def over(self, leg: "Work") -> Decimal:
-        """By how much fills exceed what `leg`, and those that may fill for longer, could have had; 0 or less if not.
+        """By how much fills exceed what `leg`, and those that may fill for longer, could have had; 0 if not.
 
         A leg may fill until the group has filled its `base` in all. Fills are told in any order, so legs of
         different sizes have filled too much only where no order of their fills would have been right; if any is,
