@@ -73,7 +73,7 @@ class Gate:
 
     def judge(self, proposal: Proposal) -> Denied | None:
         """The first reason against an order, or None."""
-        halted = self.halted(proposal.strategy_id, proposal.symbol, shrinks=proposal.reduces)
+        halted = self._halted(proposal) if self.halts.live else None
         if halted is not None:
             return halted
         if not proposal.reduces and proposal.price <= 0:
@@ -97,6 +97,11 @@ class Gate:
         venue = proposal.instrument.venue
         lacks = f"venue {venue} keeps no OCO group of {proposal.order_type} orders, so each of them counts in full"
         return Denied(denied.code, f"{denied.detail} ({lacks})")
+
+    def _halted(self, proposal: Proposal) -> Denied | None:
+        """As `halted`; a change that only makes an order smaller adds nothing to what others may leave it."""
+        shrinks = proposal.reduces and (proposal.eases or self.book.only_shrinks(proposal))
+        return self.halted(proposal.strategy_id, proposal.symbol, shrinks=shrinks)
 
     def halted(self, strategy_id: str, symbol: str, *, shrinks: bool) -> Denied | None:
         """The halt that stands against an order, or None; what only shrinks a position passes the mild ones."""
