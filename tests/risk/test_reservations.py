@@ -104,6 +104,13 @@ def test_an_overfill_halts_entries_in_the_instrument(desk: Desk) -> None:
     assert "OVERFILL: 12 of 10 (a)" in desk.order(BUY, 1)
 
 
+def test_an_overfill_of_a_group_halts_entries_in_the_instrument(desk: Desk) -> None:
+    """Legs of a group may fill too much together, though none of them did alone."""
+    desk.update("a", FILLED, filled=10, reason="OVERFILL: 4 more than ordered")
+    assert desk.halts == [("instrument", "AAPL", "NO_NEW")]
+    assert "OVERFILL: 4 more than ordered" in desk.order(BUY, 1)
+
+
 def test_a_contradicting_report_halts_entries_in_the_instrument(desk: Desk) -> None:
     """What a venue said against all evidence is told by execution, and that instrument takes no entries."""
     desk.update("a", reason="CONTRADICTION: ACCEPTED for an order that is DENIED")

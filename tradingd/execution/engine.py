@@ -258,6 +258,8 @@ class ExecutionEngine:
         elif (order.symbol, order.side) != (report.symbol, report.side):
             self._tell_fill(None, report)
             self._contradict(order, report, f"a trade of it: {report.side} {report.symbol}")
+            if order.symbol != report.symbol:
+                self._contradict(None, report, f"booked for {order.order_id}, an order in {order.symbol}")
         elif order.status is OrderStatus.PREPARED:
             self._tell_fill(None, report)
             self._contradict(order, report, f"a trade of it, when nothing of it was sent: {report.quantity}")
@@ -325,17 +327,17 @@ class ExecutionEngine:
         self._tell_contradiction(order, said.rstrip())
 
     def _fill(self, order: Order, report: TradeReport) -> None:
-        work = self._work_of(order)
+        work, before = self._work_of(order), order.status
         self._changes.count(order, report.quantity)
         if work is None:
             self._tell_fill(order, report)
-            self._tell(order, _overfill(sub(order.filled, order.quantity)))
+            self._tell(order, _oddity(before, sub(order.filled, order.quantity)))
             return
         self._special.count(work, order, report.quantity)
         self._tell_fill(order, report)
-        over = _overfill(work.total_over())
-        self._tell(order, over if order is work.order else "")
-        self._special.after_fill(work, order, over)
+        oddity = _oddity(before, work.total_over())
+        self._tell(order, oddity if order is work.order else "")
+        self._special.after_fill(work, order, oddity)
 
     def _tell_fill(self, order: Order | None, report: TradeReport) -> None:
         self._emit(
@@ -384,5 +386,11 @@ class ExecutionEngine:
 _OWN = frozenset({OWNER})
 
 
-def _overfill(over: Decimal) -> str:
+_NEVER_THERE = frozenset({OrderStatus.REJECTED, OrderStatus.VOID})
+
+
+def _oddity(before: OrderStatus, over: Decimal) -> str:
+    """What is wrong with a fill of an order: in that state before it, and by now `over` its quantity."""
+    if before in _NEVER_THERE:
+        return f"CONTRADICTION: it filled when it was {before}"
     return f"OVERFILL: {over} more than ordered" if over > 0 else ""
