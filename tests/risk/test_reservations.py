@@ -213,6 +213,19 @@ def test_the_answer_to_the_first_of_two_changes_leaves_the_second_counted(desk: 
     assert desk.outstanding("a") == 20
 
 
+def test_a_change_that_was_overtaken_is_answered(desk: Desk) -> None:
+    """When the later of two changes was told before the earlier, nothing of that one is waited for."""
+    desk.update("a")
+    desk.modify("a", 5)
+    desk.modify("a", 7)
+    desk.update("a", quantity=Decimal(7), reason="MODIFIED")
+    before = desk.outstanding("a")
+    desk.update("a", quantity=Decimal(7), reason="OVERTAKEN: change 2 came after it and is in force")
+    reservation = desk.risk.book.get("a")
+    assert reservation is not None
+    assert (before, desk.outstanding("a"), reservation.is_at_rest) == (10, 7, True)
+
+
 def test_an_answer_that_comes_twice_does_not_answer_the_next_change(desk: Desk) -> None:
     """Brokers tell at least once: a repeated confirmation of the first change leaves the second one open."""
     desk.modify("a", 15)

@@ -63,9 +63,10 @@ class ExecutionEngine:
     `unfilled_timeout_ns` is for limit orders without a word of their own, `algorithms` are the names of those that
     are registered, and `reroute` is called when market events of another symbol are needed.
 
-    Reasons that others may rely on begin with MODIFIED, MODIFY_REJECTED (the order stays as it was), HELD,
-    REQUOTED, OVERFILL, CONTRADICTION or EXTERNAL; those of orders that end without having been sent (VOID) with
-    UNSUPPORTED, WRONG_TERMS, WRONG_PARAMETER, UNKNOWN_ALGORITHM, ALGORITHM_FAULTED or POST_ONLY.
+    Reasons that others may rely on begin with MODIFIED, MODIFY_REJECTED (the order stays as it was), OVERTAKEN (a
+    change was made, and all of it changed again by a later one that was told before), HELD, REQUOTED, OVERFILL,
+    CONTRADICTION or EXTERNAL; those of orders that end without having been sent (VOID) with UNSUPPORTED,
+    WRONG_TERMS, WRONG_PARAMETER, UNKNOWN_ALGORITHM, ALGORITHM_FAULTED or POST_ONLY.
     """
 
     stage: ClassVar[Stage] = Stage.EXECUTION
@@ -225,11 +226,10 @@ class ExecutionEngine:
         if report.exchange_order_id:
             order.exchange_order_id = report.exchange_order_id
         work = self._work_of(order)
-        if report.kind is ReportKind.MODIFY_REJECTED:
-            self._changes.rejected(order)
-            self._tell(order, f"MODIFY_REJECTED: {report.reason}")
-        elif report.kind is ReportKind.MODIFIED:
-            self._tell(order, self._changes.granted(order, report))
+        if report.kind is ReportKind.MODIFY_REJECTED or report.kind is ReportKind.MODIFIED:
+            if not self._changes.is_news(order, report):
+                return
+            self._tell(order, self._changes.answered(order, report))
         else:
             self._apply(order, work, report)
         if work is not None:

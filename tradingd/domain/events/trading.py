@@ -218,7 +218,11 @@ class CancelOrder(Event, frozen=True, gc=False):
 
 
 class ModifyOrder(Event, frozen=True, gc=False):
-    """Execution tells a broker to change an order."""
+    """Execution tells a broker to change an order.
+
+    Changes of one order reach the venue in the order in which they were asked for; `change` numbers them, so that
+    their answers, which repeat it (`BrokerReport.change`), may come in any order and more than once.
+    """
 
     type = EventType.SUBMIT_MODIFY
     route = "venue"
@@ -228,6 +232,7 @@ class ModifyOrder(Event, frozen=True, gc=False):
     quantity: Decimal | None
     limit_price: Decimal | None
     stop_price: Decimal | None
+    change: int = 0
 
 
 class ReportKind(IntEnum):
@@ -261,6 +266,8 @@ class BrokerReport(Event, frozen=True, gc=False):
     stop_price: Decimal | None = None
     filled: Decimal | None = None
     """How much of the order had filled by then, where the venue tells: trades up to that are still to come."""
+    change: int = 0
+    """Of an answer to a change: its number. 0 of what the venue changed of itself, and where nobody can tell."""
 
 
 class Fee(msgspec.Struct, frozen=True, gc=False):
