@@ -78,7 +78,7 @@ def run_daemon(
     """Run the daemon from configuration files; returns the exit code. `as_json`: JSON lines on a terminal, too."""
     import asyncio
 
-    from tradingd.ops.logging import EventLogger
+    from tradingd.ops.event_logger import EventLogger
     from tradingd.runtime.daemon import END_OF_DATA, DaemonSession
 
     recorder_format = _format(fmt, out)
