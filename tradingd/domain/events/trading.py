@@ -29,7 +29,6 @@ __all__ = [
     "Fill",
     "HaltChanged",
     "LedgerEntry",
-    "MarginCall",
     "ModifyCommand",
     "ModifyOrder",
     "ModifyRequest",
@@ -218,10 +217,9 @@ class CancelOrder(Event, frozen=True, gc=False):
 
 
 class ModifyOrder(Event, frozen=True, gc=False):
-    """Execution tells a broker to change an order.
+    """Execution tells a broker to change an order; changes of one order are to reach the venue one after another.
 
-    Changes of one order reach the venue in the order in which they were asked for; `change` numbers them, so that
-    their answers, which repeat it (`BrokerReport.change`), may come in any order and more than once.
+    `change` is a rising number; the answer repeats it, so that answers may come in any order and more than once.
     """
 
     type = EventType.SUBMIT_MODIFY
@@ -371,20 +369,6 @@ class LedgerEntry(Event, frozen=True, gc=False):
     debit: str
     credit: str
     strategy_id: str = ""
-
-
-class MarginCall(Event, frozen=True, gc=False):
-    """A venue tells that an account's equity is too low for what it holds; its liquidation may follow at once.
-
-    `required` is the maintenance margin. Both amounts are in `currency`, the settlement currency they count in.
-    """
-
-    type = EventType.MARGIN_CALL
-
-    venue: str
-    currency: str
-    equity: Decimal
-    required: Decimal
 
 
 class StrategyFaulted(Event, frozen=True, gc=False):

@@ -8,7 +8,7 @@ import msgspec
 from tradingd.domain.enums import HaltScope, HaltState
 from tradingd.domain.events.base import Event, EventType
 
-__all__ = ["AccountPosition", "AccountSnapshot", "Balance", "HaltRequest", "VenueCondition", "VenueStatus"]
+__all__ = ["AccountPosition", "AccountSnapshot", "Balance", "HaltRequest", "MarginCall", "VenueCondition", "VenueStatus"]
 
 
 class VenueCondition(StrEnum):
@@ -77,3 +77,17 @@ class AccountSnapshot(Event, frozen=True, gc=False):
     venue: str
     balances: tuple[Balance, ...]
     positions: tuple[AccountPosition, ...] = ()
+
+
+class MarginCall(Event, frozen=True, gc=False):
+    """A venue tells that an account's equity is too low for what it holds; its liquidation may follow at once.
+
+    `required` is the maintenance margin. Both amounts are in `currency`, the settlement currency they count in.
+    """
+
+    type = EventType.MARGIN_CALL
+
+    venue: str
+    currency: str
+    equity: Decimal
+    required: Decimal
