@@ -8,7 +8,15 @@ import msgspec
 from tradingd.domain.enums import HaltScope, HaltState
 from tradingd.domain.events.base import Event, EventType
 
-__all__ = ["AccountPosition", "AccountSnapshot", "Balance", "HaltRequest", "MarginCall", "VenueCondition", "VenueStatus"]
+__all__ = [
+    "AccountPosition",
+    "AccountSnapshot",
+    "Balance",
+    "HaltRequest",
+    "MarginCall",
+    "VenueCondition",
+    "VenueStatus",
+]
 
 
 class VenueCondition(StrEnum):
