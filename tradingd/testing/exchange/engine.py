@@ -211,10 +211,12 @@ class Engine:
 
     def my_trades(self, account: str, symbol: str | None = None) -> list[Trade]:
         """Returns the account's trades, oldest first; those of markets that are gone too."""
+        if symbol is not None:
+            return list(self._trades[account, symbol])
         found = [
             trade
-            for (owner, where), trades in self._trades.items()
-            if owner == account and symbol in {None, where}
+            for (owner, _), trades in self._trades.items()
+            if owner == account
             for trade in trades
         ]
         return sorted(found, key=lambda trade: (trade.ts, trade.symbol, trade.id))
