@@ -12,7 +12,6 @@ from tradingd.testing.exchange import rest, wsapi
 from tradingd.testing.exchange.auth import ApiKey
 from tradingd.testing.exchange.desk import Desk
 from tradingd.testing.exchange.engine import Engine
-from tradingd.testing.exchange.exact import text
 from tradingd.testing.exchange.limits import LimitPlan
 from tradingd.testing.exchange.model import (
     BalanceChange,
@@ -216,9 +215,10 @@ class LoopbackExchange:
             del self.desk.keys[key]
         return bool(keys)
 
-    def balances_text(self, account: str) -> dict[str, tuple[str, str]]:
-        """(free, locked) per asset as texts, for messages."""
-        return {asset: (text(free), text(used)) for asset, (free, used) in self.engine.balances(account).items()}
+    def subscribers(self, account: str) -> int:
+        """How many user data subscriptions the account has at this moment."""
+        names = [name for _, session in self._sessions.values() for name in session.subscriptions.values()]
+        return names.count(account)
 
     # -- REST
     async def _rest(self, request: web.Request) -> web.StreamResponse:
