@@ -46,7 +46,9 @@ async def make_client() -> AsyncIterator[MakeClient]:
     clients: list[Any] = []
 
     async def make(served: LoopbackExchange, key: str = KEY, **more: Any) -> Any:
-        client = ccxt.pro.binance({**served.ccxt_config(key), "enableRateLimit": False, "timeout_on_exit": 0, **more})
+        client = ccxt.pro.binance(
+            {**served.ccxt_config(key), "enableRateLimit": False, "timeout_on_exit": 0, **more}
+        )
         clients.append(client)
         return client
 

@@ -291,7 +291,9 @@ async def test_each_filter_refuses_by_its_name(
     request = {"symbol": "BTCUSDT", "side": "BUY", "type": kind.upper(), "quantity": qty}
     if price:
         request |= {"price": price, "timeInForce": "GTC"}
-    with pytest.raises(ccxt.ExchangeError, match=filter_name):  # the class depends on the filter's name and the URL
+    with pytest.raises(
+        ccxt.ExchangeError, match=filter_name
+    ):  # the class depends on the filter's name and the URL
         await client.private_post_order(request)
     assert exchange.engine.ledger.locked(ANN, "USDT") == 0
 
@@ -345,7 +347,9 @@ async def test_a_halted_or_delisted_market_takes_no_orders(exchange: LoopbackExc
     assert (await client.fetch_balance())["USDT"]["used"] == 0
 
 
-async def test_a_key_tells_what_it_may_do(exchange: LoopbackExchange, client: Any, make_client: MakeClient) -> None:
+async def test_a_key_tells_what_it_may_do(
+    exchange: LoopbackExchange, client: Any, make_client: MakeClient
+) -> None:
     """Keys that may withdraw can be told from those that may not, and a read-only key cannot trade."""
     import ccxt
 

@@ -36,7 +36,9 @@ async def test_orders_and_trades_are_told_as_they_happen(exchange: LoopbackExcha
     for _ in range(2):
         exchange.engine.house_market("BTCUSDT", Side.SELL, d("0.01"))
     found = await trades
-    assert [(one["order"], one["amount"], one["takerOrMaker"]) for one in found] == [(placed["id"], 0.01, "maker")] * 2
+    assert [(one["order"], one["amount"], one["takerOrMaker"]) for one in found] == [
+        (placed["id"], 0.01, "maker")
+    ] * 2
     assert [one["fee"] for one in found] == [{"currency": "BTC", "cost": 0.00001}] * 2
     await until(lambda: client.orders[-1]["status"] == "closed")
     last = client.orders[-1]
@@ -65,7 +67,9 @@ async def test_balances_are_told_after_orders_and_transfers(exchange: LoopbackEx
     await until(lambda: client.balance["spot"]["USDT"]["free"] == 99_515.0)
 
 
-async def test_other_accounts_hear_nothing(exchange: LoopbackExchange, client: Any, make_client: MakeClient) -> None:
+async def test_other_accounts_hear_nothing(
+    exchange: LoopbackExchange, client: Any, make_client: MakeClient
+) -> None:
     """User data goes to the account's own sockets only."""
     exchange.add_account("other", "s", {"USDT": 1_000_000}, name="bob")
     other = await make_client(exchange, "other")

@@ -1,6 +1,7 @@
 """Faults of requests, as the unmodified ccxt client meets them: shared/ccxt.md section 3 and 6."""
 
 import contextlib
+from pathlib import Path
 from typing import Any
 
 import ccxt
@@ -384,3 +385,13 @@ def test_what_nobody_recovers_from_must_be_named() -> None:
     """A revoked key and a delisting are in no script that did not ask for them."""
     assert scripts.FINAL.isdisjoint(scripts.names())
     assert [rule.fault.name for rule in scripts.script(["delisting"]).rules] == ["delisting"]
+
+
+def test_the_documentation_has_the_catalogue() -> None:
+    """docs/exchange.md lists each fault with its number and sentence, and no other."""
+    text = (Path(__file__).resolve().parents[2] / "docs" / "exchange.md").read_text()
+    rows = [line for line in text.splitlines() if line.startswith("| `")]
+    assert len(rows) == len(scripts.catalogue())
+    for row, fault in zip(rows, scripts.catalogue(), strict=True):
+        assert row.startswith(f"| `{fault.name}` | {fault.number} |")
+        assert row.endswith(f"| {fault.text} |")
