@@ -9,7 +9,7 @@ import pytest
 from tests.exchange.world import Desk, d
 from tradingd.testing.exchange.server import LoopbackExchange
 
-KEY, SECRET = "loopback-key", "loopback-secret"  # noqa: S105 - of an exchange that exists for one test
+KEY, SECRET = "loopback-key", "loopback-secret"
 
 MakeClient = Callable[..., Awaitable[Any]]
 

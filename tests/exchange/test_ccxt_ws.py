@@ -22,6 +22,7 @@ async def collect(client: Any, method: str, count: int) -> list[Any]:
 
 
 async def subscribed(exchange: LoopbackExchange, count: int = 1) -> None:
+    """Waits until the account's user data goes somewhere."""
     await until(lambda: exchange.subscribers(ANN) == count)
 
 
@@ -58,7 +59,7 @@ async def test_a_cancel_is_told_under_the_orders_own_client_id(exchange: Loopbac
 
 
 async def test_balances_are_told_after_orders_and_transfers(exchange: LoopbackExchange, client: Any) -> None:
-    """outboundAccountPosition has free and locked; a deposit is a balanceUpdate and a position."""
+    """OutboundAccountPosition has free and locked; a deposit is a balanceUpdate and a position."""
     watch = asyncio.create_task(client.watch_balance())
     await subscribed(exchange)
     await client.create_order(BTC, "limit", "buy", 0.01, 49_000)
