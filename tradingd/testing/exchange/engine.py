@@ -213,12 +213,7 @@ class Engine:
         """Returns the account's trades, oldest first; those of markets that are gone too."""
         if symbol is not None:
             return list(self._trades[account, symbol])
-        found = [
-            trade
-            for (owner, _), trades in self._trades.items()
-            if owner == account
-            for trade in trades
-        ]
+        found = [trade for (owner, _), trades in self._trades.items() if owner == account for trade in trades]
         return sorted(found, key=lambda trade: (trade.ts, trade.symbol, trade.id))
 
     def _find(self, account: str, symbol: str, order_id: int | None, client_id: str) -> Order | None:
