@@ -1,6 +1,10 @@
 """Faults of requests, as the unmodified ccxt client meets them: shared/ccxt.md section 3 and 6."""
 
+import asyncio
 import contextlib
+from collections.abc import Awaitable
+from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import ccxt
@@ -10,6 +14,8 @@ from aiohttp import ClientConnectorError, ClientOSError, ClientSession, ServerDi
 from tests.exchange.rig import BTC, KEY, Rig, rig
 from tradingd.testing.exchange import rest_faults, scripts, world_faults
 from tradingd.testing.exchange.faults import Rule
+from tradingd.testing.exchange.model import FeeCoin, FeePlan
+from tradingd.testing.exchange.oracle import Oracle
 
 GONE = (ClientOSError, ServerDisconnectedError, ClientConnectorError)
 
@@ -324,7 +330,87 @@ async def test_a_revoked_key_signs_nothing_any_more() -> None:
                 await it.client.fetch_balance()
 
 
+async def test_the_fee_coin_runs_out_in_the_middle() -> None:
+    """A27: fees were paid in the third coin, and are taken from what is bought once that is gone."""
+    async with rig() as it:
+        coin = FeeCoin("BNB", Decimal("0.00075"), Decimal("0.00075"), Decimal(600))
+        it.engine.set_fees(KEY, FeePlan(coin=coin))
+        await it.take()
+        assert it.faults.inject(world_faults.fee_coin_gone(), KEY)
+        await it.take()
+        coins = [trade["fee"]["currency"] for trade in await it.client.fetch_my_trades(BTC)]
+        assert (coins[0], coins[-1]) == ("BNB", "BTC")
+
+
+async def test_what_cannot_happen_yet_happens_at_the_next_order() -> None:
+    """E7: a cancel by hand needs a working order; the rule waits for one, and counts when it strikes."""
+    async with rig() as it:
+        await strike(it, "manual-cancel", target="POST order")
+        await it.take()
+        assert it.faults.report() == {"manual-cancel": 0}
+        await it.buy()
+        assert it.faults.report() == {"manual-cancel": 1}
+        assert it.engine.open_orders(KEY) == []
+
+
+async def test_a_request_may_be_late() -> None:
+    """A1: it takes its time to arrive, and then all is well."""
+    waited = []
+
+    async def sleep(seconds: float) -> None:
+        waited.append(seconds)
+
+    async with rig() as it:
+        it.faults.sleep = sleep
+        await strike(it, "delay")
+        await it.buy()
+        assert waited == [0.3]
+        assert it.booked() == ["t1-1-1"]
+
+
+async def test_a_query_is_refused_though_the_order_exists() -> None:
+    """A9: -2013 once, then the order is there."""
+    async with rig() as it:
+        order = await it.buy()
+        await strike(it, "not-found-2013")
+        with pytest.raises(ccxt.OrderNotFound):
+            await it.client.fetch_order(order["id"], BTC)
+        assert (await it.client.fetch_order(order["id"], BTC))["status"] == "open"
+
+
 # -- scripts
+@pytest.mark.parametrize("seed", [1, 2, 3])
+async def test_under_a_random_script_the_exchange_stays_right(seed: int) -> None:
+    """A client that takes every error and goes on: the ledger balances, ids are booked once, calm is calm."""
+    asyncio.get_running_loop().set_exception_handler(lambda *_: None)  # ccxt raises in callbacks, see B2
+    async with rig(timeout_ms=100) as it:
+        it.faults.add(*scripts.random_script(seed, intensity=0.5, orders=40).rules)
+        it.faults.sleep = lambda _: asyncio.sleep(0)
+        watching = [
+            asyncio.ensure_future(it.client.watch_trades(BTC)),
+            asyncio.ensure_future(it.client.watch_orders()),
+        ]
+        for number in range(40):
+            await errors_passed(it.buy(f"t1-1-{number}"))
+            await errors_passed(it.client.cancel_all_orders(BTC) if number % 5 else it.take())
+            await errors_passed(it.client.fetch_my_trades(BTC))
+            it.source.step(5)
+        it.faults.calm()
+        for one in watching:
+            one.cancel()
+        it.engine.ledger.audit()
+        assert sum(it.faults.hits.values()) > 5
+        assert Oracle(it.exchange, KEY).booked_twice() == []
+        await it.client.load_time_difference()
+        await it.client.fetch_balance()
+
+
+async def errors_passed(what: Awaitable[Any]) -> None:
+    """Does something, and takes every error for an answer."""
+    with contextlib.suppress(ccxt.BaseError, KeyError, TypeError, AttributeError):
+        await what
+
+
 async def test_a_rule_strikes_from_its_nth_on_and_as_often_as_told() -> None:
     """Of five orders the second and the third meet the fault."""
     async with rig() as it:
@@ -384,3 +470,13 @@ def test_what_nobody_recovers_from_must_be_named() -> None:
     """A revoked key and a delisting are in no script that did not ask for them."""
     assert scripts.FINAL.isdisjoint(scripts.names())
     assert [rule.fault.name for rule in scripts.script(["delisting"]).rules] == ["delisting"]
+
+
+def test_the_documentation_has_the_catalogue() -> None:
+    """docs/exchange.md lists each fault with its number and sentence, and no other."""
+    text = (Path(__file__).resolve().parents[2] / "docs" / "exchange.md").read_text()
+    rows = [line for line in text.splitlines() if line.startswith("| `")]
+    assert len(rows) == len(scripts.catalogue())
+    for row, fault in zip(rows, scripts.catalogue(), strict=True):
+        assert row.startswith(f"| `{fault.name}` | {fault.number} |")
+        assert row.endswith(f"| {fault.text} |")

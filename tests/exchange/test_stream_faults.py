@@ -174,6 +174,25 @@ async def test_a_huge_frame_closes_the_clients_socket() -> None:
         await settled(lambda: inbox.error, lambda error: isinstance(error, ccxt.NetworkError))
 
 
+async def test_bytes_that_are_no_text_close_the_clients_socket() -> None:
+    """B16: invalid UTF-8 in a text frame is a protocol error, which costs the client that connection."""
+    async with rig() as it:
+        inbox = Inbox(lambda: it.client.watch_trades(BTC))
+        await subscribed(it, "btcusdt@trade")
+        await it_strikes(it, "bad-utf8")
+        print_trade(it)
+        await settled(lambda: inbox.error, lambda error: isinstance(error, ccxt.NetworkError))
+
+
+async def test_a_trade_without_its_fields_is_on_the_wire() -> None:
+    """B2: valid JSON of the wrong shape comes before the true trade."""
+    async with rig() as it, collect(it, "btcusdt@trade") as told:
+        await it_strikes(it, "bad-shape")
+        print_trade(it)
+        got = await settled(lambda: told, lambda found: len(found) == 2)
+        assert got[0] == {"e": "trade", "s": "BTCUSDT"}
+
+
 async def test_a_silent_stream_still_answers_pings() -> None:
     """B1: no data, but pongs: nothing in the protocol tells."""
     async with rig() as it, raw(it, "/ws/btcusdt@trade", autoping=False) as ws:

@@ -17,6 +17,8 @@ FINAL = frozenset({"key-revoked", "delisting"})
 """Faults that no client can recover from, by their nature: left out of scripts unless they are named."""
 
 _FRAMES_PER_ORDER = 5  # market data flows faster than orders do: its faults are spread over more occurrences
+_TARGETS = ("", "", "", "DELETE order", "GET order|GET openOrders|GET myTrades|GET account")
+"""What a fault of answers strikes in a random script: mostly what it is for ("")."""
 _HTML = rest.HTML
 _ACCEPTED = "an order is accepted and answered"
 
@@ -116,6 +118,7 @@ def _market_data() -> list[Fault]:
         bad("deep-json", "a frame is 100,000 brackets deep", body="[" * 100_000, target="*@*", number="B16"),
         bad("huge-frame", "a frame is larger than 10 MiB", target="*@*", number="B16",
             body='{"e":"trade","s":"' + "B" * (11 << 20) + '"}'),
+        bad("bad-utf8", "a text frame is no UTF-8", body="\udcff\udcfe", target="*@*", number="B16"),
         stream.skipped("depth-gap", "B10", "a depth update is missing", target="*@depth@*"),
         alter("crossed-quote", "B11", "a quote is crossed", target=book, change=_crossed),
         alter("zero-quote", "B11", "a quote has a price of zero", target=book, change=_zero_bid),
@@ -199,14 +202,19 @@ def script(kinds: Sequence[str] = (), *, every: int = 5) -> FaultScript:
 def random_script(
     seed: int, kinds: Sequence[str] = (), *, intensity: float = 0.2, orders: int = 200
 ) -> FaultScript:
-    """A script drawn from a seed: so many faults per order (`intensity`), spread over so many occurrences."""
+    """A script drawn from a seed: so many faults per order (`intensity`), spread over so many occurrences.
+
+    What goes wrong with the answer to an order goes wrong with cancels and reads, too, now and then.
+    """
     random = Random(seed)  # noqa: S311 - repeatable, nothing secret
     chosen = [fault(name) for name in kinds or names()]
+    anywhere = {one.name for one in (*_requests(), *_answers())}
     rules = []
     for _ in range(max(1, round(intensity * orders))):
         drawn = random.choice(chosen)
+        target = random.choice(_TARGETS) if drawn.name in anywhere else ""
         span = orders * _FRAMES_PER_ORDER if isinstance(drawn, FrameFault) else orders
-        rules.append(Rule(drawn, nth=random.randint(1, span), times=random.choice((1, 1, 1, 2, 3))))
+        rules.append(Rule(drawn, target, nth=random.randint(1, span), times=random.choice((1, 1, 1, 2, 3))))
     told = f"random_script(seed={seed}, kinds={list(kinds) or 'all'}, intensity={intensity}, orders={orders})"
     return FaultScript(tuple(rules), options=told)
 
