@@ -80,9 +80,8 @@ async def rig(markets: Sequence[MarketSpec] = MARKETS, *, seed: int = 1, **confi
         exchange.engine, [Plan("BTCUSDT", Decimal(60_000)), Plan("ETHUSDT", Decimal(3_000))], seed
     )
     async with exchange:
-        client = ccxt.pro.binance(
-            exchange.ccxt_config(KEY) | {"timeout": PATIENT, "enableRateLimit": False} | config
-        )
+        options = {"timeout": PATIENT, "enableRateLimit": False, "timeout_on_exit": 0}
+        client = ccxt.pro.binance(exchange.ccxt_config(KEY) | options | config)
         try:
             await client.load_markets()
             yield Rig(exchange, made[0], source, faults, client)
