@@ -159,12 +159,15 @@ def strategies(as_json: Json = False) -> None:
 def init(
     folder: Annotated[Path, typer.Argument(help="Where to write; made if missing.")] = Path(),
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that are there.")] = False,
+    template: Annotated[
+        str, typer.Option(help="paper, or live: trading at an exchange, its test venue first.")
+    ] = "paper",
     as_json: Json = False,
 ) -> None:
     """Write a commented configuration and a strategy skeleton that run as they are."""
     from tradingd.commands.init import write_skeleton
 
-    write_skeleton(folder, force=force, as_json=as_json)
+    write_skeleton(folder, force=force, template=template, as_json=as_json)
 
 
 @app.command()

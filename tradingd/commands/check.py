@@ -13,39 +13,86 @@ from tradingd.commands.output import echo_json
 from tradingd.config import LimitSettings, Settings, load_settings
 from tradingd.data.series import format_time
 from tradingd.domain.money import mul
+from tradingd.strategy.base import Strategy
 
 __all__ = ["check_config", "limits_as_money"]
+
+
+_AS_PAPER: Mapping[str, Any] = {
+    "run": {"mode": "paper"},
+    "data": {"feed": "live"},
+    "broker": {"kind": "simulated"},
+}
+"""What makes a live configuration one that can be built without keys and without asking an exchange."""
 
 
 def check_config(files: Sequence[Path], sets: Sequence[str], *, as_json: bool) -> None:
     """Load, build and check everything that a run would need, and print what it came to."""
     settings = load_settings(files, overrides=sets, environ=os.environ)
+    if settings.data.feed == "live":
+        _check_live(settings, files, sets, as_json=as_json)
+        return
     container = build(settings)
     strategies = make_strategies(container)
     report = load_market_data(container, strategies)
-    money = limits_as_money(settings)
-    masked = settings.masked()
     if as_json:
-        echo_json({"config": masked, "limits": money, "events": report.total_events})
+        echo_json({**_resolved(settings), "events": report.total_events})
         return
-    for line in _as_toml(masked):
-        typer.echo(line)
-    typer.echo("\n# What the limits come to with the initial cash:")
-    for name, text in money.items():
-        typer.echo(f"#   {name}: {text}")
-    if not money:
-        typer.echo("#   no limit is set")
+    _echo_resolved(settings)
     typer.echo("\n# Data:")
     for scanned in report.series:
         spec = scanned.spec
         first, last = format_time(scanned.range_first_ts or 0), format_time(scanned.range_last_ts or 0)
         typer.echo(f"#   {spec.symbol}: {scanned.rows_in_range} {spec.kind}, {first} to {last}")
+    _echo_strategies(strategies)
+
+
+def _check_live(settings: Settings, files: Sequence[Path], sets: Sequence[str], *, as_json: bool) -> None:
+    """Check what can be checked without an exchange; `--online` asks it."""
+    paper = load_settings(files, overrides=sets, environ=os.environ, forced=_AS_PAPER)
+    strategies = make_strategies(build(paper))
+    for strategy in strategies:
+        settings.refuse_foreign(f"strategy {strategy.strategy_id!r}", strategy.symbols)
+    settings.refuse_foreign("data.symbols", settings.data.symbols)
+    if as_json:
+        echo_json({**_resolved(settings), "symbols": settings.symbols})
+        return
+    _echo_resolved(settings)
+    typer.echo("\n# Accounts:")
+    for each in settings.run.accounts:
+        account = settings.accounts[each]
+        typer.echo(f"#   {each}: {account.exchange}, {account.environment}, {', '.join(account.symbols)}")
+    typer.echo("#   `tradingd check --online` asks the exchanges whether they agree")
+    _echo_strategies(strategies)
+
+
+def _resolved(settings: Settings) -> dict[str, Any]:
+    return {"config": settings.masked(), "limits": limits_as_money(settings)}
+
+
+def _echo_resolved(settings: Settings) -> None:
+    for line in _as_toml(settings.masked()):
+        typer.echo(line)
+    live = settings.run.mode == "live"
+    typer.echo("\n# What the limits come to" + (":" if live else " with the initial cash:"))
+    money = limits_as_money(settings)
+    for name, text in money.items():
+        typer.echo(f"#   {name}: {text}")
+    if not money:
+        typer.echo("#   no limit is set")
+
+
+def _echo_strategies(strategies: Sequence[Strategy]) -> None:
     typer.echo("\nOK: " + ", ".join(f"{each.strategy_id} on {'/'.join(each.symbols)}" for each in strategies))
 
 
 def limits_as_money(settings: Settings) -> dict[str, str]:
-    """Each limit that is set, percentages of equity told as amounts at the initial cash."""
+    """Each limit that is set, percentages of equity told as amounts at the initial cash.
+
+    Live trading has no initial cash: there they are told of what the accounts are worth.
+    """
     cash, currency = settings.portfolio.initial_cash, settings.portfolio.currency
+    live = settings.run.mode == "live"
     found: dict[str, str] = {}
     for name in LimitSettings.model_fields:
         value = getattr(settings.risk.limits, name)
@@ -53,6 +100,10 @@ def limits_as_money(settings: Settings) -> dict[str, str]:
             continue
         if name == "price_collar_percent":
             found[name] = f"{value} % of the latest price"
+        elif live and name.endswith("_percent"):
+            found[name] = f"{value} % of equity"
+        elif live and name == "max_leverage":
+            found[name] = f"{value} x equity"
         elif name.endswith("_percent"):
             found[name] = f"{value} % = {mul(cash, mul(Decimal(value), Decimal('0.01'))):,.2f} {currency}"
         elif name == "max_leverage":

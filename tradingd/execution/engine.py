@@ -182,12 +182,17 @@ class ExecutionEngine:
         """Change an open order, at the venue or here; False when it cannot be changed (any more)."""
         return not self._modify(order_id, quantity, limit_price, stop_price)
 
-    def cancel_all(self, reason: str = "") -> int:
-        """Cancel every open order that is not being canceled, children with their parents; returns how many."""
+    def cancel_all(self, reason: str = "", *, spare_reducing: bool = False) -> int:
+        """Cancel every open order that is not being canceled, children with their parents; returns how many.
+
+        `spare_reducing` leaves those at work that can only reduce: the stops of what is held.
+        """
         open_orders = [
             order
             for order in self._register.open.values()
-            if order.status is not OrderStatus.CANCELING and not order.parent_id
+            if order.status is not OrderStatus.CANCELING
+            and not order.parent_id
+            and not (spare_reducing and order.reduce_only)
         ]
         return sum(self.cancel_order(order.order_id, reason) for order in open_orders)
 

@@ -1,0 +1,347 @@
+"""One connection to a venue: an instance of ccxt's class behind lanes, guards and our own errors.
+
+What ccxt hands out it may change later, so it is copied on receipt. What it raises has the signed address in it,
+so it never leaves: the errors raised here have the method, the venue's own code and words, and nothing else.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from tradingd.errors import (
+    ConfigError,
+    DuplicateOrderError,
+    RateLimitedError,
+    TradingdError,
+    VenueAuthError,
+    VenueRefusedError,
+    VenueUnavailableError,
+)
+from tradingd.venues.budget import WeightBudget
+from tradingd.venues.guarded import CALL, Call, Guard, StreamFault, guarded_class
+from tradingd.venues.loader import exchange_class
+from tradingd.venues.model import Lane
+from tradingd.venues.origins import Origins, origins_of
+from tradingd.venues.outcome import UNKNOWN_ORDER, Answer, Codes, Verdict, judge, venue_text
+from tradingd.venues.session import Session, own_session
+from tradingd.venues.settings import Credentials, VenueSettings
+from tradingd.venues.setup import ccxt_config, setting_faults
+from tradingd.venues.table import VenueRow
+from tradingd.venues.untyped import Untyped
+
+__all__ = ["VenueClient", "budget_of"]
+
+_ACTIONS = ("create", "cancel", "edit")
+_WORDS = 160
+_IDLE_WINDOW_S = 2.0
+"""The window of a venue that ccxt knows only an interval of."""
+_LISTED_CACHES = {"watch_trades": "trades", "watch_trades_for_symbols": "trades", "watch_my_trades": "myTrades"}
+"""What is emptied once it has been handed over, by method."""
+
+
+class _Currencies(dict[str, Untyped]):
+    """ccxt's currencies; one that it does not know has no precision instead of ending a stream with KeyError."""
+
+    def __missing__(self, code: str) -> dict[str, Untyped]:
+        return {}
+
+
+class VenueClient:
+    """One connection; `call` and `watch` raise only the Venue* errors of `tradingd.errors`."""
+
+    def __init__(
+        self,
+        settings: VenueSettings,
+        row: VenueRow,
+        *,
+        budget: WeightBudget,
+        lane: Lane,
+        credentials: Credentials | None = None,
+        session: Untyped = None,
+        timeout_s: float | None = None,
+        is_order_path: bool = False,
+        on_fault: Callable[[StreamFault], None] | None = None,
+    ) -> None:
+        self.exchange_id = settings.exchange
+        self._settings = settings
+        self._is_order_path = is_order_path
+        self._session = session
+        self._owned: Session | None = None
+        self._secrets = () if credentials is None else tuple(credentials.for_ccxt().values())
+        self._guard = Guard(
+            budget=budget,
+            lane=lane,
+            origins=Origins(frozenset(), frozenset()),
+            used_weight_header=row.used_weight_header,
+            used_weight_limit=row.used_weight_limit,
+            on_fault=on_fault,
+        )
+        timeout = timeout_s if timeout_s is not None else settings.order_timeout_s
+        config = ccxt_config(settings, row, credentials, timeout)
+        self._exchange = guarded_class(exchange_class(settings.exchange))(config | {"guard": self._guard})
+        self._enter_environment()
+        self._codes = _with_listed(row.codes, self._exchange.exceptions)
+
+    def __repr__(self) -> str:
+        return f"VenueClient({self.exchange_id}, {self._settings.environment}, {self._guard.lane.name})"
+
+    def _enter_environment(self) -> None:
+        exchange, environment = self._exchange, self._settings.environment
+        try:
+            if environment == "sandbox":
+                exchange.set_sandbox_mode(True)
+            elif environment == "demo":
+                exchange.enable_demo_trading(True)
+        except Exception as error:  # noqa: BLE001 - NotSupported, or a KeyError where ccxt has no such address
+            failure = f"{self.exchange_id} has no {environment} environment ({type(error).__name__})"
+        else:
+            self._guard.origins = origins_of(exchange, environment, has_session=self._session is not None)
+            return
+        raise ConfigError(f"{self._settings.name}: {failure}")
+
+    # --- what it is ------------------------------------------------------------------------------------------
+
+    @property
+    def ccxt(self) -> Untyped:
+        """The instance of ccxt's class, for `tradingd.venues` only."""
+        return self._exchange
+
+    @property
+    def faults(self) -> int:
+        """How many frames ccxt's handlers could not take; each may have been a fill, so read the trades."""
+        return self._guard.faults
+
+    @property
+    def last_fault(self) -> StreamFault | None:
+        """The latest of them."""
+        return self._guard.last_fault
+
+    @property
+    def budget(self) -> WeightBudget:
+        """The account's budget."""
+        return self._guard.budget
+
+    def has(self, method: str) -> bool:
+        """Whether the exchange offers a unified method, such as `fetchMyTrades`, itself or by emulation."""
+        return bool(self._exchange.has.get(method))
+
+    def setting_faults(self) -> list[str]:
+        """What of ccxt's settings is not as it has to be."""
+        return setting_faults(self._exchange, is_order_path=self._is_order_path)
+
+    # --- calls -----------------------------------------------------------------------------------------------
+
+    async def call(
+        self,
+        method: str,
+        *args: Untyped,
+        lane: Lane,
+        params: Mapping[str, Untyped] | None = None,
+        timeout_s: float | None = None,
+    ) -> Untyped:
+        """One call of the unified (or implicit) interface by its Python name, when it is its turn; never repeated.
+
+        `timeout_s` bounds it with its wait for the turn; without it ccxt's time-out bounds each request alone.
+
+        Raises:
+            VenueUnavailableError: nothing is known; `RateLimitedError` where the venue asks to wait.
+            VenueRefusedError: a definite refusal; also `VenueAuthError` and `DuplicateOrderError`.
+
+        """
+        return await self._guarded(method, args, params, Call(lane), timeout_s)
+
+    async def read(
+        self,
+        method: str,
+        *args: Untyped,
+        lane: Lane,
+        params: Mapping[str, Untyped] | None = None,
+    ) -> tuple[Untyped, Untyped]:
+        """`call`, and the parsed body of its last answer: whether an empty result is one is told by that alone."""
+        call = Call(lane)
+        return await self._guarded(method, args, params, call, None), call.body
+
+    async def watch(self, method: str, *args: Untyped, params: Mapping[str, Untyped] | None = None) -> Untyped:
+        """One wait for news of a stream; the same errors. Await it in a loop that does nothing else.
+
+        ccxt hands out only what is new, and forgets what nobody awaits: see `docs/venues.md`.
+        """
+        result = await self._guarded(method, args, params, Call(self._guard.lane), None)
+        self._forget(_LISTED_CACHES.get(method), result)
+        return result
+
+    async def _guarded(
+        self,
+        method: str,
+        args: tuple[Untyped, ...],
+        params: Mapping[str, Untyped] | None,
+        call: Call,
+        timeout_s: float | None,
+    ) -> Untyped:
+        self._open()
+        token = CALL.set(call)
+        try:
+            async with asyncio.timeout(timeout_s):
+                named = {} if params is None else {"params": dict(params)}
+                return _copied(await getattr(self._exchange, method)(*args, **named))
+        except asyncio.CancelledError:
+            if _is_ours_to_end():
+                raise
+            failure: TradingdError = VenueUnavailableError(f"{self._named(method)}: the connection was closed")
+        except TradingdError as error:
+            failure = self._own(method, call, error)
+        except Exception as error:  # noqa: BLE001 - whatever ccxt raises is judged, and its text stays here
+            failure = self._judged(method, call, error)
+        finally:
+            CALL.reset(token)
+        raise failure  # outside, so that ccxt's exception is not its context
+
+    def _named(self, method: str) -> str:
+        return f"{self._settings.name}: {method}"
+
+    def _own(self, method: str, call: Call, error: TradingdError) -> TradingdError:
+        """An error of the budget or the allow-list; before an order has left, that it has not is known."""
+        text = f"{self._named(method)}: {error}"
+        if method.startswith(_ACTIONS) and not call.acted:
+            return VenueRefusedError(f"{text}; it was not sent", "NOT_SENT")
+        if isinstance(error, RateLimitedError):
+            return RateLimitedError(text, error.retry_after_s)
+        return VenueUnavailableError(text) if isinstance(error, VenueUnavailableError) else error
+
+    def _judged(self, method: str, call: Call, error: Exception) -> TradingdError:
+        kinds = frozenset(kind.__name__ for kind in type(error).__mro__)
+        acted = call.acted if method.startswith(_ACTIONS) else True
+        verdict, code = judge(Answer(call.status, call.body, kinds, acted and _reached(error)), self._codes)
+        text = f"{self._named(method)}: {self._told(call, error, code)}"
+        if verdict is Verdict.DUPLICATE and method.startswith("create"):
+            return DuplicateOrderError(f"{text}; the venue has this order", code)
+        if verdict is Verdict.AUTH:
+            return VenueAuthError(text, code)
+        if verdict is Verdict.UNKNOWN_ORDER:
+            return VenueRefusedError(text, UNKNOWN_ORDER)
+        if verdict in {Verdict.REFUSED, Verdict.NOT_SENT, Verdict.DUPLICATE}:
+            return VenueRefusedError(text, code)
+        if verdict is Verdict.LIMITED:
+            return RateLimitedError(text, self.budget.banned_for() or None)
+        return VenueUnavailableError(text)
+
+    def _told(self, call: Call, error: Exception, code: str) -> str:
+        """What happened, in a line without an address, a key or a signature."""
+        parts = [type(error).__name__]
+        if call.status is not None:
+            parts.append(f"HTTP {call.status}")
+        if code and code != str(call.status):
+            parts.append(code)
+        words = self._clean(venue_text(call.body))
+        return ", ".join(parts) + (f": {words}" if words else "")
+
+    def _clean(self, words: str) -> str:
+        line = " ".join(words.split())[:_WORDS]
+        is_telling = any(secret in words for secret in self._secrets if secret)
+        return "" if is_telling or "://" in line or "signature=" in line.lower() else line
+
+    def _forget(self, cache: str | None, result: Untyped) -> None:
+        """Empty a list of ccxt's that has just been handed over: no event can come in between."""
+        if cache is None:
+            return
+        held = getattr(self._exchange, cache, None)
+        if cache == "trades" and isinstance(held, dict):
+            for symbol in {item.get("symbol") for item in result}:
+                if symbol in held:
+                    held[symbol].clear()
+        elif cache == "myTrades" and held is not None:
+            held.clear()
+
+    # --- life ------------------------------------------------------------------------------------------------
+
+    def _open(self) -> None:
+        if self._exchange.session is not None:
+            return
+        if self._session is not None:
+            self._exchange.session = Session(self._session, is_ours=False)
+        else:
+            self._owned = own_session()
+            self._exchange.session = self._owned
+        self._exchange.own_session = False
+
+    def take_markets(self, source: "VenueClient") -> None:
+        """Share the markets that another client of the same exchange has loaded."""
+        self._exchange.set_markets_from_exchange(source.ccxt)
+        self._exchange.currencies = _Currencies(self._exchange.currencies or {})
+        self._exchange.options["timeDifference"] = source.ccxt.options.get("timeDifference", 0)
+
+    async def load_markets(self, *, is_anew: bool = False) -> Mapping[str, Untyped]:
+        """All markets of the exchange by symbol, as ccxt has them: not to be changed."""
+        await self.call("load_markets", is_anew, lane=Lane.MARKET)
+        self._exchange.currencies = _Currencies(self._exchange.currencies or {})
+        markets: Mapping[str, Untyped] = self._exchange.markets
+        return markets
+
+    async def reset_streams(self) -> None:
+        """Close the sockets; who awaits a stream gets VenueUnavailableError, and the next watch dials at once."""
+        clients = dict(self._exchange.clients or {})
+        self._exchange.clients = {}
+        dials = getattr(self._exchange, "ws_dial_backoff", None)
+        if dials:
+            dials.clear()
+        for client in clients.values():
+            client.error = client.error or ConnectionError("reset")
+            client.reject(VenueUnavailableError("the streams were reset"))
+            await client.aiohttp_close()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.reset_streams()
+        await self._exchange.close()
+        if self._owned is not None:
+            await self._owned.close()
+        self._owned = None
+
+
+def _is_ours_to_end() -> bool:
+    """Whether it is our own task that is canceled, and not a future of ccxt's that we wait for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _reached(error: BaseException) -> bool:
+    """False where no connection was made at all: then nothing was sent."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if type(cause).__name__ in {"ClientConnectorError", "ClientConnectorDNSError", "gaierror"}:
+            return False
+        cause = cause.__cause__
+    return True
+
+
+def _copied(value: Untyped) -> Untyped:
+    """A copy of what ccxt hands out, in plain dicts and lists: it goes on changing its own."""
+    if isinstance(value, dict):
+        return {key: _copied(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_copied(entry) for entry in value]
+    return value
+
+
+def _with_listed(codes: Codes, exceptions: Untyped) -> Codes:
+    return msgspec.structs.replace(codes, listed=frozenset(_listed(exceptions)))
+
+
+def _listed(exceptions: Untyped) -> set[str]:
+    """The codes and phrases in ccxt's table of an exchange, however deep."""
+    found: set[str] = set()
+    for name, value in exceptions.items() if isinstance(exceptions, Mapping) else ():
+        if isinstance(value, Mapping):
+            found |= _listed(value)
+        else:
+            found.add(str(name))
+    return found
+
+
+def budget_of(exchange_id: str, **seams: Untyped) -> WeightBudget:
+    """A budget of the size that ccxt knows of an exchange: its window, else an interval taken over two seconds."""
+    exchange = exchange_class(exchange_id)()
+    window_s = (exchange.rollingWindowSize or 0) / 1000 or _IDLE_WINDOW_S
+    interval_s = max(exchange.rateLimit / 1000, 1e-4)
+    return WeightBudget(capacity=max(window_s / interval_s, 2.0), window_s=window_s, **seams)
