@@ -13,10 +13,10 @@ from tradingd.testing import VirtualTime
 from tradingd.testing.exchange import scripts
 from tradingd.testing.exchange.engine import Engine
 from tradingd.testing.exchange.faults import Fault, Rule, ScriptedFaults
-from tradingd.testing.exchange.model import Call, FeePlan
+from tradingd.testing.exchange.model import Call, FeePlan, Side, TimeInForce
 from tradingd.testing.exchange.server import LoopbackExchange
 from tradingd.venues.account import make_account
-from tradingd.venues.public import make_public
+from tradingd.venues.public import PublicVenue, make_public
 from tradingd.venues.settings import Credentials, VenueSettings
 
 BTC, ETH = "BTC/USDT", "ETH/USDT"
@@ -67,6 +67,8 @@ class Sleeper:
 class LoopbackRig(Rig):
     """A rig whose account is on the loopback exchange."""
 
+    public: PublicVenue
+
     def __init__(self, exchange: LoopbackExchange, faults: ScriptedFaults, account: Any, **options: Any) -> None:
         self.exchange = exchange
         self.faults = faults
@@ -91,9 +93,12 @@ class LoopbackRig(Rig):
 
     def hit(self, symbol: str, price: str, quantity: str, side: str = "SELL") -> None:
         """The house takes what rests up to a price."""
-        from tradingd.testing.exchange.model import Side, TimeInForce
-
         self.matching.house_place(symbol, Side(side), Decimal(quantity), Decimal(price), TimeInForce.IOC)
+
+    @property
+    def working(self) -> list[str]:
+        """The client ids of the orders that work at the exchange."""
+        return [order.client_id for order in self.matching.open_orders(ANN)]
 
     def compare(self) -> None:
         ids = [call.client_id for call in self.posts]
@@ -133,6 +138,7 @@ async def loopback(
             await public.open([BTC, ETH])
             await account.open()
             rig = LoopbackRig(exchange, faults, counted, time=time, **options)
+            rig.public = public
             async with rig:
                 if ready:
                     await rig.ready()

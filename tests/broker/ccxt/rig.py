@@ -142,6 +142,14 @@ class Books:
         """What was reported of an order."""
         return [report.kind for report in self.log.of(BrokerReport) if report.order_id == order_id]
 
+    def reports(self, kind: ReportKind) -> list[BrokerReport]:
+        """All reports of a kind."""
+        return [report for report in self.log.of(BrokerReport) if report.kind is kind]
+
+    def decimal(self, text: str) -> Decimal:
+        """Exact."""
+        return D(text)
+
     def held(self, asset: str) -> Decimal:
         """What our books say we hold."""
         return self.portfolio.ledger.balance(asset)
