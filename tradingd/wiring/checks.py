@@ -33,13 +33,18 @@ async def check_venue(
     """Check the venue of an account, and where `account` is given, what trading needs; opens both."""
     configured = settings.accounts[name]
     found = await check_public(public, configured.symbols)
-    if account is not None and all(each.ok for each in found):
+    if not all(each.ok for each in found):
+        return [_finding(name, each) for each in found]
+    if account is not None:
         needs = [(settings.portfolio.currency, _least_cash(settings))]
         found += await check_account(account, needs=needs, may_withdraw=configured.allow_withdrawal_keys)
         found += dead_man_fits(configured, account.traits)
-    if all(each.ok for each in found):
-        found += fits_filters(settings, public.instruments.values())
-    return [Finding(name, each.name, each.ok, each.reason, each.is_warning) for each in found]
+    found += fits_filters(settings, public.instruments.values())
+    return [_finding(name, each) for each in found]
+
+
+def _finding(account: str, found: CheckResult) -> Finding:
+    return Finding(account, found.name, found.ok, found.reason, found.is_warning)
 
 
 def _least_cash(settings: Settings) -> Decimal:
