@@ -26,7 +26,10 @@ class VenueCondition(StrEnum):
 
 
 class VenueStatus(Event, frozen=True, gc=False):
-    """A venue's condition changed; only a READY one may be sent orders that open or grow a position."""
+    """A venue's condition changed; only a READY one may be sent orders that open or grow a position.
+
+    `venue` is empty for the run itself, which is ready once its feed is live and its strategies have their history.
+    """
 
     type = EventType.VENUE_STATUS
     route = "venue"

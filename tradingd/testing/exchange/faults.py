@@ -248,7 +248,7 @@ class ScriptedFaults:
         """A request has arrived and is not handled yet."""
         if self.calmed:
             return None
-        if self.window is not None:
+        if self.window is not None and call.kind != "ws":  # what is asked on an open socket is answered
             if self.monotonic() < self.window.until:
                 return self.window.answer(call)
             self.window = None

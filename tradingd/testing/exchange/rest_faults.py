@@ -34,6 +34,7 @@ __all__ = [
 
 HTML = "<html><head><title>403 Forbidden</title></head><body>Request blocked (cloudfront)</body></html>"
 ORDER = "POST order"
+REST = "GET *|POST *|DELETE *"
 YOUNG = "GET order|GET openOrders|GET allOrders|GET myTrades"
 
 
@@ -49,7 +50,7 @@ def delay(seconds: float = 0.3) -> RequestFault:
         await layer.sleep(seconds)
 
     return RequestFault(
-        name="delay", number="A1", target="*", before=before, text=f"a request takes {seconds:g} s to arrive"
+        name="delay", number="A1", target=REST, before=before, text=f"a request takes {seconds:g} s to arrive"
     )
 
 
@@ -201,7 +202,7 @@ def too_many_requests(retry_after_s: int = 1, patience: int = 3, ban_s: int = 2)
     return RequestFault(
         name="too-many-requests",
         number="A11",
-        target="*",
+        target=REST,
         before=before,
         text=f"429 with Retry-After {retry_after_s} s; asked {patience} times more meanwhile, 418 for {ban_s} s",
     )
@@ -219,7 +220,7 @@ def maintenance(seconds: float = 1.0) -> RequestFault:
         return down(call)
 
     text = f"for {seconds:g} s every request gets 503, every socket ends"
-    return RequestFault(name="maintenance", number="A16", target="*", before=before, text=text)
+    return RequestFault(name="maintenance", number="A16", target=REST, before=before, text=text)
 
 
 def link_lost(seconds: float = 1.0) -> RequestFault:
@@ -234,7 +235,7 @@ def link_lost(seconds: float = 1.0) -> RequestFault:
         return gone(call)
 
     text = f"for {seconds:g} s every connection is reset, sockets too"
-    return RequestFault(name="link-lost", number="D20", target="*", before=before, text=text)
+    return RequestFault(name="link-lost", number="D20", target=REST, before=before, text=text)
 
 
 def hidden(seconds: float = 1.0) -> RequestFault:

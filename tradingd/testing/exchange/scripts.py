@@ -88,8 +88,8 @@ def _user_data() -> list[Fault]:
     return [
         stream.doubled(),
         stream.dropped(),
-        stream.late("reordered-events", "an event of user data comes after the one that followed it", frames=1),
-        stream.late("delayed-event", "an event of user data comes three events too late", frames=3),
+        stream.late("reordered-events", "a report comes after the two events that followed it", frames=2),
+        stream.late("delayed-event", "a report comes three events too late", frames=3),
         stream.unserved_user_data(),
         stream.evicted(),
         bad("user-bad-json", "a frame of user data is no JSON", body='{"subscriptionId":0,"ev', target=report),
