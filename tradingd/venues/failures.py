@@ -1,4 +1,4 @@
-"""Errors of ours for what ccxt raises: what is known is in the class, and the text has no address, key or signature."""
+"""Errors of ours for what ccxt raises: the class says what is known, the text has no address, key or signature."""
 
 from collections.abc import Callable, Mapping
 
