@@ -140,11 +140,70 @@ def sweep(
 
 
 @app.command()
-def check(files: Files, sets: Overrides = None, as_json: Json = False) -> None:
+def check(
+    files: Files,
+    sets: Overrides = None,
+    online: Annotated[
+        bool,
+        typer.Option(
+            "--online", help="Ask the exchanges, too: keys, clock, markets, filters; exit 69 if any says no."
+        ),
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Check a configuration and print it resolved: secrets masked, limits as money."""
     from tradingd.commands.check import check_config
 
-    check_config(files, sets or [], as_json=as_json)
+    raise typer.Exit(check_config(files, sets or [], online=online, as_json=as_json))
+
+
+@app.command()
+def exchanges(
+    ids: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID]...", help="ccxt's ids; all unless told.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """List the exchanges with what each supports; nothing is asked online."""
+    from tradingd.commands.exchanges import list_exchanges
+
+    list_exchanges(ids or [], as_json=as_json)
+
+
+@app.command()
+def rehearse(
+    config: Annotated[
+        list[Path],
+        typer.Option("--config", metavar="FILE", help="A live configuration; repeated, later ones override."),
+    ],
+    sets: Overrides = None,
+    faults: Annotated[str, typer.Option(help="all, none, or names with commas; `list` lists them.")] = "all",
+    seed: Annotated[int, typer.Option(help="Of the market, the orders and the faults.")] = 1,
+    orders: Annotated[int, typer.Option(min=1, help="How many orders are sent for each fault.")] = 40,
+    duration: Annotated[
+        float, typer.Option(metavar="SECONDS", min=1, help="The longest that one fault may take.")
+    ] = 60.0,
+    cash: Annotated[int, typer.Option(min=1, help="What each account begins with, in dollars.")] = 10_000,
+    as_json: Json = False,
+) -> None:
+    """Run a live configuration against an exchange on this machine on which things go wrong; exit 1 if it fails.
+
+    A fresh exchange and a fresh daemon for each fault. Nothing leaves this machine, and no key is read.
+    """
+    from tradingd.commands.rehearse import rehearse as perform
+
+    raise typer.Exit(
+        perform(
+            config,
+            sets or [],
+            faults,
+            seed=seed,
+            orders=orders,
+            duration_s=duration,
+            cash=cash,
+            as_json=as_json,
+        )
+    )
 
 
 @app.command()
