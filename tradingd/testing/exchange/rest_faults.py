@@ -8,13 +8,15 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from tradingd.testing.exchange import views
 from tradingd.testing.exchange.faults import RequestFault, ScriptedFaults, Window
-from tradingd.testing.exchange.model import Call, Fate, Reply
+from tradingd.testing.exchange.model import Call, Fate, Refusal, Reply
 
 __all__ = [
     "answered",
     "bad_gzip",
     "delay",
+    "edit_half_done",
     "hidden",
     "link_lost",
     "maintenance",
@@ -34,6 +36,7 @@ __all__ = [
 
 HTML = "<html><head><title>403 Forbidden</title></head><body>Request blocked (cloudfront)</body></html>"
 ORDER = "POST order"
+REST = "GET *|POST *|DELETE *"
 YOUNG = "GET order|GET openOrders|GET allOrders|GET myTrades"
 
 
@@ -49,7 +52,7 @@ def delay(seconds: float = 0.3) -> RequestFault:
         await layer.sleep(seconds)
 
     return RequestFault(
-        name="delay", number="A1", target="*", before=before, text=f"a request takes {seconds:g} s to arrive"
+        name="delay", number="A1", target=REST, before=before, text=f"a request takes {seconds:g} s to arrive"
     )
 
 
@@ -201,7 +204,7 @@ def too_many_requests(retry_after_s: int = 1, patience: int = 3, ban_s: int = 2)
     return RequestFault(
         name="too-many-requests",
         number="A11",
-        target="*",
+        target=REST,
         before=before,
         text=f"429 with Retry-After {retry_after_s} s; asked {patience} times more meanwhile, 418 for {ban_s} s",
     )
@@ -219,7 +222,7 @@ def maintenance(seconds: float = 1.0) -> RequestFault:
         return down(call)
 
     text = f"for {seconds:g} s every request gets 503, every socket ends"
-    return RequestFault(name="maintenance", number="A16", target="*", before=before, text=text)
+    return RequestFault(name="maintenance", number="A16", target=REST, before=before, text=text)
 
 
 def link_lost(seconds: float = 1.0) -> RequestFault:
@@ -234,7 +237,7 @@ def link_lost(seconds: float = 1.0) -> RequestFault:
         return gone(call)
 
     text = f"for {seconds:g} s every connection is reset, sockets too"
-    return RequestFault(name="link-lost", number="D20", target="*", before=before, text=text)
+    return RequestFault(name="link-lost", number="D20", target=REST, before=before, text=text)
 
 
 def hidden(seconds: float = 1.0) -> RequestFault:
@@ -270,6 +273,35 @@ def paged(rows: int = 2) -> RequestFault:
 
     text = f"histories of trades and orders come in pages of {rows}"
     return RequestFault(name="paging", number="A15", target="GET myTrades|GET allOrders", after=after, text=text)
+
+
+def edit_half_done() -> RequestFault:
+    """A cancel-and-replace cancels, and its new order is refused: -2021."""
+
+    async def before(layer: ScriptedFaults, call: Call) -> Reply | None:
+        number, params = call.params.get("cancelOrderId"), call.params
+        try:
+            canceled = layer.exchange.engine.cancel(
+                call.account,
+                params.get("symbol", ""),
+                int(number) if number else None,
+                params.get("cancelOrigClientOrderId", ""),
+            )
+        except Refusal:
+            return None  # there is nothing to cancel: the exchange says so itself
+        data = {
+            "cancelResult": "SUCCESS",
+            "newOrderResult": "FAILURE",
+            "cancelResponse": views.canceled(canceled, f"edit{call.seq}"),
+            "newOrderResponse": {"code": -2010, "msg": "Order would immediately match and take."},
+        }
+        body = {"code": -2021, "msg": "Order cancel-replace partially failed.", "data": data}
+        return Reply(409, json.dumps(body))
+
+    text = "an edit cancels the old order, and its new one is refused"
+    return RequestFault(
+        name="edit-half-done", number="A28", target="POST order/cancelReplace", before=before, text=text
+    )
 
 
 def stale_balance() -> RequestFault:
