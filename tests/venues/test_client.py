@@ -326,6 +326,21 @@ async def test_a_bad_frame_does_not_end_a_stream(venue: Venue, frame: str) -> No
         assert public.client.faults == len(faults)
 
 
+async def test_what_came_while_nobody_awaited_is_told_at_once(venue: Venue) -> None:
+    """Ccxt would tell it with the next event only, which may never come."""
+    streams = Streams(venue)
+    async with public_side(loopback(venue)) as public:
+        watching = asyncio.create_task(public.client.watch("watch_trades", SYMBOL))
+        await streams.send(trade_frame(1), trade_frame(2))
+        seen = [trade["id"] for trade in await watching]
+        while not public.client.ccxt.trades[SYMBOL] and "2" not in seen:
+            await asyncio.sleep(0)
+        if "2" not in seen:
+            async with asyncio.timeout(0):
+                seen += [trade["id"] for trade in await public.client.watch("watch_trades", SYMBOL)]
+        assert seen == ["1", "2"]
+
+
 async def test_malformed_frames_are_counted_and_kept(venue: Venue) -> None:
     """An operator can see what came."""
     streams = Streams(venue)

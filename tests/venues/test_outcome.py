@@ -10,7 +10,7 @@ OKX = CODES["okx"]
 
 
 def binance(code: int, status: int = 400, msg: str = "", *kinds: str) -> Answer:
-    """An answer of Binance\'s."""
+    """An answer of the exchange Binance."""
     return Answer(status, {"code": code, "msg": msg}, frozenset(kinds))
 
 

@@ -90,7 +90,7 @@ def _offered(has: Mapping[str, Untyped], names: Mapping[str, str]) -> tuple[str,
 
 
 def _others(urls: Mapping[str, Untyped]) -> list[str]:
-    return [name for name, key in (("sandbox", "test"), ("demo", "demo")) if key in urls]
+    return [name for name, key in (("sandbox", "test"), ("demo", "demo")) if urls.get(key)]
 
 
 def _notes(exchange_id: str, has: Mapping[str, Untyped]) -> str:
