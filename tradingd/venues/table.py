@@ -75,7 +75,7 @@ class VenueRow(msgspec.Struct, frozen=True, kw_only=True):
     echoes_client_id: bool = False
     """Whether the answer to a create must have our id: one without it proves nothing."""
     own_id_fields: tuple[str, ...] = ()
-    """Where the raw answer has our id where ccxt takes another one for it."""
+    """Where the raw answer has our id, where ccxt takes another one for it or, with trades, none."""
     stream_fee_sign: int = 1
     """-1 where fees on the stream of our trades are told from the account's view: negative for a charge."""
     withdrawals: Permission | None = None
@@ -128,7 +128,7 @@ _BINANCE = VenueRow(
     cancel=ClientIdUse("origClientOrderId"),
     fetch=ClientIdUse("origClientOrderId"),
     echoes_client_id=True,
-    own_id_fields=("origClientOrderId",),
+    own_id_fields=("origClientOrderId", "C", "c"),
     withdrawals=Permission("sapi_get_account_apirestrictions", ("enableWithdrawals",)),
     used_weight_header="x-mbx-used-weight-1m",
     used_weight_limit=6000.0,
@@ -166,6 +166,7 @@ _TABLE = _rows(
             dead_man="cancelAllOrdersAfter",
         ),
         echoes_client_id=True,
+        own_id_fields=("clOrdId",),
         stream_fee_sign=-1,
         amends=True,
         withdrawals=Permission("private_get_account_config", ("data", 0, "perm"), frozenset({"withdraw"})),
@@ -187,6 +188,7 @@ _TABLE = _rows(
         amends=True,
         buys_base_at_market=True,
         echoes_client_id=True,
+        own_id_fields=("orderLinkId",),
         withdrawals=Permission(
             "private_get_v5_user_query_api",
             ("result", "permissions", "Wallet"),
@@ -225,6 +227,7 @@ _TABLE = _rows(
         cancel=_BY_ID,
         fetch=_BY_ID,
         echoes_client_id=True,
+        own_id_fields=("text",),
         clock_codes=frozenset({"REQUEST_EXPIRED"}),
     ),
     VenueRow(
