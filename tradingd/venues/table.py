@@ -1,7 +1,8 @@
 """The one per-venue table: what ccxt's unified interface does not say, or gets wrong.
 
-No other module has a branch for an exchange. A venue that is not in the table gets `DEFAULT`: the unified
-parameter `clientOrderId`, letters and digits only, and for its codes those in ccxt's own table of it.
+No other module has a branch for an exchange. A venue that is not in the table gets `DEFAULT`: our id goes
+out as the unified `clientOrderId`, letters and digits only, orders are named by the venue's own ids, and its codes
+are those in ccxt's own table of it.
 The codes are from the venues' documents and from ccxt's tables; what is listed nowhere leaves the outcome unknown.
 """
 
@@ -139,6 +140,7 @@ _BINANCE = VenueRow(
     options={
         "warnOnFetchOpenOrdersWithoutSymbol": False,
         # The stream's trades then have the ids that the history over REST has.
+        "watchTrades": {"name": "aggTrade"},
         "watchTradesForSymbols": {"name": "aggTrade"},
     },
 )
@@ -273,11 +275,17 @@ _TABLE = _rows(
     VenueRow(
         traits=VenueTraits(exchange_id="mexc", trades_page=100, trades_window_s=30 * 86_400.0),
         codec=PlainCodec(32),
-        create_param="newClientOrderId",
-        cancel=ClientIdUse("origClientOrderId"),
-        fetch=ClientIdUse("origClientOrderId"),
+        create_param="clientOrderId",
         own_id_fields=("origClientOrderId",),
         clock_codes=frozenset({"700003"}),
+    ),
+    VenueRow(
+        traits=VenueTraits(
+            exchange_id="htx",
+            trades_page=500,
+            trades_window_s=2 * 86_400.0,
+            dead_man="cancelAllOrdersAfter",
+        ),
     ),
 )
 
@@ -293,8 +301,12 @@ def DEFAULT(exchange_id: str, *, dead_man: str = "") -> VenueRow:  # noqa: N802 
             visibility_s=60.0,
             trades_page=50,
             trades_window_s=86_400.0,
+            fetches_by_client_id=False,
             dead_man=dead_man,
-        )
+        ),
+        # A call that ignores our id would ask for an order named None, and its "no such order" be no evidence.
+        cancel=NOWHERE,
+        fetch=NOWHERE,
     )
 
 
