@@ -11,7 +11,7 @@ import ccxt
 import pytest
 from aiohttp import ClientConnectorError, ClientOSError, ClientSession, ServerDisconnectedError
 
-from tests.exchange.rig import BTC, KEY, Rig, rig
+from tests.exchange.rig import BTC, IMPATIENT, KEY, PATIENT, Rig, rig
 from tradingd.testing.exchange import rest_faults, scripts, world_faults
 from tradingd.testing.exchange.faults import Rule
 from tradingd.testing.exchange.model import FeeCoin, FeePlan
@@ -43,13 +43,15 @@ ACCEPTED = {
 @pytest.mark.parametrize("name", ACCEPTED)
 async def test_an_error_after_acceptance_leaves_the_order_on_the_exchange(name: str) -> None:
     """A1, A2, A3, A6: the client sees an error of the class that ccxt.md tells, and the order rests."""
-    async with rig(timeout_ms=300) as it:
+    async with rig() as it:
         await strike(it, name)
+        it.client.timeout = IMPATIENT
         with pytest.raises(ccxt.BaseError) as caught:
             await it.buy("t1-1-1")
         assert type(caught.value) is ACCEPTED[name]
         assert it.booked() == ["t1-1-1"]
         assert it.faults.hits[name] == 1
+        it.client.timeout = PATIENT
         found = await it.client.fetch_order(None, BTC, {"clientOrderId": "t1-1-1"})
         assert found["status"] == "open"
 
@@ -65,8 +67,9 @@ NEVER_SENT = {
 @pytest.mark.parametrize("name", NEVER_SENT)
 async def test_an_error_before_acceptance_looks_the_same_and_there_is_no_order(name: str) -> None:
     """A1, A2, A13: the very classes of the accepted ones, and the exchange never booked it."""
-    async with rig(timeout_ms=300) as it:
+    async with rig() as it:
         await strike(it, name)
+        it.client.timeout = IMPATIENT
         with pytest.raises(ccxt.BaseError) as caught:
             await it.buy()
         assert type(caught.value) is NEVER_SENT[name]
@@ -368,6 +371,16 @@ async def test_a_request_may_be_late() -> None:
         assert it.booked() == ["t1-1-1"]
 
 
+async def test_an_edit_ends_with_no_order_at_all() -> None:
+    """A28: the old order is canceled, the new one refused; the client sees an error and nothing works."""
+    async with rig() as it:
+        order = await it.buy()
+        await strike(it, "edit-half-done")
+        with pytest.raises(ccxt.ExchangeError):
+            await it.client.edit_order(order["id"], BTC, "limit", "buy", 0.01, 51_000)
+        assert it.engine.open_orders(KEY) == []
+
+
 async def test_a_query_is_refused_though_the_order_exists() -> None:
     """A9: -2013 once, then the order is there."""
     async with rig() as it:
@@ -383,7 +396,10 @@ async def test_a_query_is_refused_though_the_order_exists() -> None:
 async def test_under_a_random_script_the_exchange_stays_right(seed: int) -> None:
     """A client that takes every error and goes on: the ledger balances, ids are booked once, calm is calm."""
     asyncio.get_running_loop().set_exception_handler(lambda *_: None)  # ccxt raises in callbacks, see B2
-    async with rig(timeout_ms=100) as it:
+    now = 0.0
+    async with rig() as it:
+        it.faults.monotonic = lambda: now
+        it.client.timeout = IMPATIENT
         it.faults.add(*scripts.random_script(seed, intensity=0.5, orders=40).rules)
         it.faults.sleep = lambda _: asyncio.sleep(0)
         watching = [
@@ -391,11 +407,13 @@ async def test_under_a_random_script_the_exchange_stays_right(seed: int) -> None
             asyncio.ensure_future(it.client.watch_orders()),
         ]
         for number in range(40):
+            now += 1
             await errors_passed(it.buy(f"t1-1-{number}"))
             await errors_passed(it.client.cancel_all_orders(BTC) if number % 5 else it.take())
             await errors_passed(it.client.fetch_my_trades(BTC))
             it.source.step(5)
         it.faults.calm()
+        it.client.timeout = PATIENT
         for one in watching:
             one.cancel()
         it.engine.ledger.audit()
@@ -464,6 +482,16 @@ def test_a_fault_that_does_not_exist_is_told_with_those_that_do() -> None:
     """A typing error in --faults is met with the list."""
     with pytest.raises(KeyError, match="timeout-after"):
         scripts.fault("timeout-aftr")
+
+
+def test_faults_are_chosen_by_name_number_or_letter() -> None:
+    """`all`, `A2`, `B` and names may be mixed; each is taken once."""
+    assert scripts.choose("all") == scripts.names()
+    assert scripts.choose("A2, reset-after") == ["reset-before", "reset-after"]
+    assert set(scripts.choose("B")) > {"silent-stream", "depth-gap"}
+    assert scripts.choose("delisting") == ["delisting"]
+    with pytest.raises(ValueError, match=r"no fault 'Z9'; there are: all, delay \(A1\)"):
+        scripts.choose("A1,Z9")
 
 
 def test_what_nobody_recovers_from_must_be_named() -> None:

@@ -317,18 +317,20 @@ async def test_a_trades_time_goes_back() -> None:
         assert told[0]["data"]["T"] - told[1]["data"]["T"] > 3_500_000
 
 
-async def test_a_candle_is_missing_and_another_is_revised() -> None:
-    """B17: of three updates the first does not come, the second has another close."""
+async def test_candles_are_missing_revised_and_repeated() -> None:
+    """B17: of three updates the first does not come, the second has another close, the third comes twice."""
     async with rig() as it, collect(it, "btcusdt@kline_1m") as told:
         await it_strikes(it, "missing-candle")
         await it_strikes(it, "revised-candle", nth=2)
+        await it_strikes(it, "repeated-candle", nth=3)
         for ticks in (50, 50, 50):
             it.source.move("BTCUSDT", ticks)
             print_trade(it)
             it.streams.flush()
-        await settled(lambda: told, lambda found: len(found) == 2)
-        assert told[0]["data"]["k"]["c"] == told[0]["data"]["k"]["l"]
-        assert told[0]["data"]["k"]["n"] == 2
+        await settled(lambda: told, lambda found: len(found) == 3)
+        candles = [frame["data"]["k"] for frame in told]
+        assert [candle["n"] for candle in candles] == [2, 3, 3]
+        assert candles[0]["c"] == candles[0]["l"]
 
 
 async def it_strikes(it: Rig, name: str, **options: Any) -> None:

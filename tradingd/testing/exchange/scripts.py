@@ -11,7 +11,7 @@ from tradingd.testing.exchange import stream_faults as stream
 from tradingd.testing.exchange import world_faults as world
 from tradingd.testing.exchange.faults import Fault, FaultScript, FrameFault, Rule
 
-__all__ = ["FINAL", "catalogue", "fault", "names", "random_script", "script"]
+__all__ = ["FINAL", "catalogue", "choose", "fault", "names", "random_script", "script"]
 
 FINAL = frozenset({"key-revoked", "delisting"})
 """Faults that no client can recover from, by their nature: left out of scripts unless they are named."""
@@ -59,6 +59,7 @@ def _refusals() -> list[Fault]:
                 code=-2013, message="Order does not exist.", target="GET order"),
         refused("rejected-key-2015", "A26", "a signed request is refused once: bad key, IP or permissions",
                 code=-2015, message="Invalid API-key, IP, or permissions for action.", status=401),
+        rest.edit_half_done(),
         rest.too_many_requests(),
         rest.maintenance(),
         rest.link_lost(),
@@ -125,6 +126,7 @@ def _market_data() -> list[Fault]:
         alter("nan-quote", "B11", "a quote has NaN for a price", target=book, change=_nan_ask),
         alter("zero-trade", "B11", "a trade is at zero", target=trade, change=lambda event: event.update(p="0")),
         stream.skipped("missing-candle", "B17", "an update of a candle is missing", target=kline),
+        stream.repeated(),
         alter("revised-candle", "B17", "a candle is told with another close", target=kline, change=_revised),
         alter("time-goes-back", "B18", "a trade's time is an hour too early", target=trade, change=_an_hour_ago),
         bad_handshake(),
@@ -186,6 +188,30 @@ def fault(name: str) -> Fault:
         if one.name == name:
             return one
     raise KeyError(f"there is no fault {name!r}; there are: {', '.join(one.name for one in catalogue())}")
+
+
+def choose(text: str) -> list[str]:
+    """The names that a comma-separated list means: `all`, names, numbers such as A1, letters such as B.
+
+    Raises:
+        ValueError: something in it is none of these.
+
+    """
+    found: dict[str, None] = {}
+    for item in (part.strip() for part in text.split(",")):
+        if item == "all":
+            meant = names()
+        else:
+            meant = [one.name for one in catalogue() if item in {one.name, one.number}]
+            meant = meant or [one.name for one in catalogue() if one.number[0] == item and one.name not in FINAL]
+        if not meant:
+            raise ValueError(f"there is no fault {item!r}; there are: all, {', '.join(map(_label, catalogue()))}")
+        found.update(dict.fromkeys(meant))
+    return list(found)
+
+
+def _label(one: Fault) -> str:
+    return f"{one.name} ({one.number})"
 
 
 def script(kinds: Sequence[str] = (), *, every: int = 5) -> FaultScript:
