@@ -9,10 +9,12 @@ from typing import Any
 import typer
 
 from tradingd.app import build, load_market_data, make_strategies
+from tradingd.commands.online import ask_exchanges, show_findings, verdict
 from tradingd.commands.output import echo_json
 from tradingd.config import LimitSettings, Settings, load_settings
 from tradingd.data.series import format_time
 from tradingd.domain.money import mul
+from tradingd.errors import UsageError
 from tradingd.strategy.base import Strategy
 
 __all__ = ["check_config", "limits_as_money"]
@@ -26,18 +28,26 @@ _AS_PAPER: Mapping[str, Any] = {
 """What makes a live configuration one that can be built without keys and without asking an exchange."""
 
 
-def check_config(files: Sequence[Path], sets: Sequence[str], *, as_json: bool) -> None:
-    """Load, build and check everything that a run would need, and print what it came to."""
+def check_config(files: Sequence[Path], sets: Sequence[str], *, online: bool = False, as_json: bool) -> int:
+    """Load, build and check everything that a run would need, and print what it came to; returns the exit code.
+
+    `online` asks the exchanges of a run on live data as well.
+
+    Raises:
+        UsageError: `online` of a run on recorded data.
+
+    """
     settings = load_settings(files, overrides=sets, environ=os.environ)
     if settings.data.feed == "live":
-        _check_live(settings, files, sets, as_json=as_json)
-        return
+        return _check_live(settings, files, sets, online=online, as_json=as_json)
+    if online:
+        raise UsageError("--online asks the exchanges of a run on live data; this one replays what is recorded")
     container = build(settings)
     strategies = make_strategies(container)
     report = load_market_data(container, strategies)
     if as_json:
         echo_json({**_resolved(settings), "events": report.total_events})
-        return
+        return 0
     _echo_resolved(settings)
     typer.echo("\n# Data:")
     for scanned in report.series:
@@ -45,25 +55,35 @@ def check_config(files: Sequence[Path], sets: Sequence[str], *, as_json: bool) -
         first, last = format_time(scanned.range_first_ts or 0), format_time(scanned.range_last_ts or 0)
         typer.echo(f"#   {spec.symbol}: {scanned.rows_in_range} {spec.kind}, {first} to {last}")
     _echo_strategies(strategies)
+    return 0
 
 
-def _check_live(settings: Settings, files: Sequence[Path], sets: Sequence[str], *, as_json: bool) -> None:
-    """Check what can be checked without an exchange; `--online` asks it."""
+def _check_live(
+    settings: Settings, files: Sequence[Path], sets: Sequence[str], *, online: bool, as_json: bool
+) -> int:
+    """Check what can be checked without an exchange, and then ask it."""
     paper = load_settings(files, overrides=sets, environ=os.environ, forced=_AS_PAPER)
     strategies = make_strategies(build(paper))
     for strategy in strategies:
         settings.refuse_foreign(f"strategy {strategy.strategy_id!r}", strategy.symbols)
     settings.refuse_foreign("data.symbols", settings.data.symbols)
+    findings = ask_exchanges(settings) if online else []
     if as_json:
-        echo_json({**_resolved(settings), "symbols": settings.symbols})
-        return
+        told = {"online": findings} if online else {}
+        echo_json({**_resolved(settings), "symbols": settings.symbols, **told})
+        return verdict(findings)
     _echo_resolved(settings)
     typer.echo("\n# Accounts:")
     for each in settings.run.accounts:
         account = settings.accounts[each]
         typer.echo(f"#   {each}: {account.exchange}, {account.environment}, {', '.join(account.symbols)}")
-    typer.echo("#   `tradingd check --online` asks the exchanges whether they agree")
+    if not online:
+        typer.echo("#   `tradingd check --online` asks the exchanges whether they agree")
     _echo_strategies(strategies)
+    if online:
+        typer.echo("")
+        show_findings(findings)
+    return verdict(findings)
 
 
 def _resolved(settings: Settings) -> dict[str, Any]:

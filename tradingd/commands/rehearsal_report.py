@@ -92,6 +92,7 @@ class FaultReport(msgspec.Struct, frozen=True):
     """What came of one fault."""
 
     fault: str
+    """Its name; empty where nothing was to go wrong."""
     hits: int
     """How often it struck."""
     orders: int
@@ -107,7 +108,7 @@ class FaultReport(msgspec.Struct, frozen=True):
         """PASS, FAIL, HALTED (which is a pass: somebody was told) or NOT MET."""
         if self.violations:
             return "FAIL"
-        if not self.hits:
+        if self.fault and not self.hits:
             return "NOT MET"
         return "HALTED" if self.halts else "PASS"
 
@@ -121,7 +122,7 @@ class Rehearsal(msgspec.Struct, frozen=True):
     @property
     def passed(self) -> bool:
         """Whether nothing was violated, and something was rehearsed at all."""
-        met = any(each.hits for each in self.faults) and any(each.orders for each in self.faults)
+        met = any(each.hits or not each.fault for each in self.faults) and any(each.orders for each in self.faults)
         return met and not any(each.violations for each in self.faults)
 
 

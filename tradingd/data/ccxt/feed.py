@@ -85,6 +85,10 @@ class LiveFeed:
         )
         self._recorded = recorded
         self.streams = _streams(subscriptions, parts)
+        self._unanswered = set(self.streams)
+        self._all_answered = asyncio.Event()
+        if not self.streams:
+            self._all_answered.set()
 
     @property
     def venue(self) -> str:
@@ -114,6 +118,10 @@ class LiveFeed:
             dials=self._dialer.dials,
             resets=self._resets,
         )
+
+    async def ready(self) -> None:
+        """Wait until every stream has been live once; one that the venue refuses is not waited for."""
+        await self._all_answered.wait()
 
     @property
     def is_live(self) -> bool:
@@ -285,6 +293,10 @@ class LiveFeed:
         return await read_history(client, wire, interval, work.bars, work.asked_ns, candle, self._pages)
 
     def _told(self, stream: Stream) -> None:
+        if stream.state in {_S.LIVE, _S.REFUSED}:
+            self._unanswered.discard(stream)
+            if not self._unanswered:
+                self._all_answered.set()
         for status in stream.statuses():
             self._on_status(status)
 

@@ -28,7 +28,9 @@ _DIGITS = 6
 """A price has about so many digits: its tick is a millionth of it."""
 _LOT_WORTH, _LEAST_WORTH = Decimal("0.01"), Decimal(5)
 _MOST_LOTS = 9
+_CENT = Decimal("1E-8")
 _START_S = 30.0
+_NOT_RUNNING = "the rehearsal's exchange does not run; use it in a `with`"
 _MANY = LimitPlan(orders_10s=1_000)
 
 _T = TypeVar("_T")
@@ -37,8 +39,9 @@ _T = TypeVar("_T")
 class Stage:
     """An exchange for some accounts, with one seeded market per symbol, and the faults of a script.
 
-    `accounts` are the symbols of each account, in ccxt's form; each begins with `cash` of every quote currency.
-    `fault` is the name of what is to go wrong; "" is nothing. Everything that is read of it is read in its thread.
+    `accounts` are the symbols of each account, in ccxt's form; each begins with every quote currency,
+    worth `cash`. `fault` is the name of what is to go wrong; "" is nothing. All that is read of it is read in its
+    thread.
     """
 
     def __init__(
@@ -59,7 +62,7 @@ class Stage:
         self.faults = ScriptedFaults(script)
         self._markets = [_market(symbol) for symbol in symbols]
         self._exchange: LoopbackExchange | None = None
-        self._loop = asyncio.new_event_loop()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._run, name="exchange", daemon=True)
         self._begun = threading.Event()
         self._over = asyncio.Event()
@@ -80,22 +83,23 @@ class Stage:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._over.set)
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._over.set)
         self._thread.join()
 
     def _run(self) -> None:
         try:
-            self._loop.run_until_complete(self._serve())
-        except BaseException as error:  # noqa: BLE001 - told in the other thread
+            asyncio.run(self._serve())
+        except Exception as error:  # noqa: BLE001 - told in the other thread
             self._failure = error
         finally:
-            self._loop.close()
             self._begun.set()
 
     async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
         exchange = LoopbackExchange(self._markets, faults=self.faults, extra_routes=streams.routes, limits=_MANY)
         for account, symbols in self._accounts.items():
-            quotes = {_assets(symbol)[1]: self._cash for symbol in symbols}
+            quotes = {quote: divide(self._cash, _worth(quote), _CENT) for _, quote in map(_assets, symbols)}
             key = self.keys[account]
             exchange.add_account(key["api_key"], key["secret"], quotes, name=account)
         plans = [Plan(each.symbol, price_of(self._names[each.symbol])) for each in self._markets]
@@ -118,7 +122,7 @@ class Stage:
     @property
     def _made(self) -> LoopbackExchange:
         if self._exchange is None:
-            raise UsageError("the rehearsal's exchange does not run; use it in a `with`")
+            raise UsageError(_NOT_RUNNING)
         return self._exchange
 
     def orders(self) -> int:
@@ -158,6 +162,8 @@ class Stage:
         async def ask() -> _T:
             return question()
 
+        if self._loop is None:
+            raise UsageError(_NOT_RUNNING)
         return asyncio.run_coroutine_threadsafe(ask(), self._loop).result(_START_S)
 
     # --- in its thread -----------------------------------------------------------------------------------------
@@ -260,5 +266,5 @@ def _market(symbol: str) -> MarketSpec:
         min_qty=lot,
         max_qty=most,
         market_max_qty=most,
-        min_notional=divide(_LEAST_WORTH, _worth(quote), Decimal("1E-8")),
+        min_notional=divide(_LEAST_WORTH, _worth(quote), _CENT),
     )
