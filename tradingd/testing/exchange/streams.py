@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import msgspec
 from aiohttp import web
 
-from tradingd.testing.exchange.candles import INTERVALS, Candle, opened
+from tradingd.testing.exchange.candles import INTERVALS, Candle, candles_of, opened
 from tradingd.testing.exchange.engine import Engine
 from tradingd.testing.exchange.exact import text
 from tradingd.testing.exchange.mirror import Mirror
@@ -214,12 +214,10 @@ class MarketStreams:
     def _follow(self, symbol: str, interval: str) -> None:
         if interval in self._candles.get(symbol, {}) or symbol not in self._engine.markets:
             return
-        tape = self._engine.public_trades(symbol)
-        start = opened(self._engine.now(), INTERVALS[interval])
-        before = [trade.price for trade in tape if trade.ts < start]
-        candle = Candle(start, before[-1]) if before else Candle(start)
-        candles = self._candles.setdefault(symbol, {})
-        candles[interval] = candle.add_all(trade for trade in tape if trade.ts >= start)
+        step, now = INTERVALS[interval], self._engine.now()
+        past, tape = self._engine.past.get(symbol, ()), self._engine.public_trades(symbol)
+        known = candles_of(past, tape, step, now)
+        self._candles.setdefault(symbol, {})[interval] = known[-1] if known else Candle(opened(now, step))
 
     def _roll(self, symbol: str, interval: str, now: int) -> None:
         """Tell the end of candles that are over, and begin the next; quiet ones come one by one."""
