@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
+from tradingd.testing.exchange.candles import Candle
 from tradingd.testing.exchange.clearing import Clearing
 from tradingd.testing.exchange.exact import ZERO
 from tradingd.testing.exchange.ledger import OUTSIDE, Ledger
@@ -52,6 +53,8 @@ class Engine:
         self._orders: dict[tuple[str, str], list[Order]] = defaultdict(list)
         self._open: dict[tuple[str, str], dict[int, Order]] = defaultdict(dict)
         self._trades: dict[tuple[str, str], list[Trade]] = defaultdict(list)
+        self.past: dict[str, Sequence[Candle]] = {}
+        """Candles of one minute from before the first trade, by symbol: what a market source says has been."""
         self._listeners: list[Callable[[EngineEvent], None]] = []
         self._pending: deque[EngineEvent] = deque()
         self._telling = False
