@@ -468,7 +468,15 @@ def test_the_same_seed_draws_the_same_script() -> None:
     one, two = scripts.random_script(7), scripts.random_script(7)
     assert one == two
     assert one != scripts.random_script(8)
-    assert one.describe().startswith("random_script(seed=7, kinds=all, intensity=0.2, orders=200)")
+    assert one.describe().startswith("random_script(seed=7, kinds=all, intensity=0.2, orders=200, pace=1.0)")
+
+
+def test_a_script_in_a_hurry_has_short_outages() -> None:
+    """With a pace of a tenth what lasts is a tenth as long; what goes wrong, and when, is the same."""
+    slow, fast = scripts.random_script(7), scripts.random_script(7, pace=0.1)
+    assert [rule.fault.name for rule in slow.rules] == [rule.fault.name for rule in fast.rules]
+    assert [rule.nth for rule in slow.rules] == [rule.nth for rule in fast.rules]
+    assert "for 0.1 s" in scripts.fault("maintenance", 0.1).text
 
 
 def test_every_fault_has_a_name_of_its_own_a_number_and_a_sentence() -> None:
