@@ -1,6 +1,7 @@
 """An exchange with a market, faults that can be added, and ccxt's own client, unmodified."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,7 +20,13 @@ from tradingd.testing.exchange.streams import MarketStreams
 KEY = "key-of-tests"
 BTC = "BTC/USDT"
 PATIENT, IMPATIENT = 10_000, 300  # milliseconds
+HALF_PAST = 1_800_001_830_500  # milliseconds: in the middle of an hour, of a minute, of a second
 T = TypeVar("T")
+
+
+def wall_ms() -> int:
+    """The time."""
+    return time.time_ns() // 1_000_000
 
 
 @dataclass
@@ -63,19 +70,20 @@ class Rig:
 
 
 @asynccontextmanager
-async def rig(markets: Sequence[MarketSpec] = MARKETS, *, seed: int = 1, **config: Any) -> AsyncIterator[Rig]:
-    """An exchange that serves two markets of a seeded house, and a client with an account on it."""
+async def rig(markets: Sequence[MarketSpec] = MARKETS, *, frozen: bool = False) -> AsyncIterator[Rig]:
+    """An exchange that serves two markets of a seeded house, and a client with an account on it.
+
+    With `frozen` its clock stands still at HALF_PAST: for candles. What is signed is then refused.
+    """
     import ccxt.pro
 
     faults = ScriptedFaults()
-    exchange = LoopbackExchange(markets, faults=faults)
+    exchange = LoopbackExchange(markets, faults=faults, clock=(lambda: HALF_PAST) if frozen else wall_ms)
     exchange.add_account(KEY, "secret-of-tests", {"USDT": 100_000, "BTC": 2, "BNB": 5})
-    source = MarketSource(
-        exchange.engine, [Plan("BTCUSDT", Decimal(60_000)), Plan("ETHUSDT", Decimal(3_000))], seed
-    )
+    source = MarketSource(exchange.engine, [Plan("BTCUSDT", Decimal(60_000)), Plan("ETHUSDT", Decimal(3_000))])
     async with exchange:
         options = {"timeout": PATIENT, "enableRateLimit": False, "timeout_on_exit": 0}
-        client = ccxt.pro.binance(exchange.ccxt_config(KEY) | options | config)
+        client = ccxt.pro.binance(exchange.ccxt_config(KEY) | options)
         try:
             await client.load_markets()
             yield Rig(exchange, exchange.streams, source, faults, client)

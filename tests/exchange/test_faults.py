@@ -11,7 +11,7 @@ import ccxt
 import pytest
 from aiohttp import ClientConnectorError, ClientOSError, ClientSession, ServerDisconnectedError
 
-from tests.exchange.rig import BTC, IMPATIENT, KEY, PATIENT, Rig, rig
+from tests.exchange.rig import BTC, IMPATIENT, KEY, PATIENT, Rig, rig, settled
 from tradingd.testing.exchange import rest_faults, scripts, world_faults
 from tradingd.testing.exchange.faults import Rule
 from tradingd.testing.exchange.model import FeeCoin, FeePlan
@@ -278,6 +278,8 @@ async def test_filters_change_under_the_client() -> None:
             await it.client.create_order(BTC, "limit", "buy", 0.00101, 50_000.01)
         await it.client.load_markets(reload=True)
         assert it.client.market(BTC)["precision"]["price"] == 0.1
+        it.faults.inject(world_faults.filters_changed(), KEY)
+        assert it.engine.markets["BTCUSDT"].tick == Decimal("0.01")
 
 
 async def test_a_market_in_break_takes_no_orders_until_calm() -> None:
@@ -289,6 +291,14 @@ async def test_a_market_in_break_takes_no_orders_until_calm() -> None:
         await it.client.create_order("ETH/USDT", "limit", "buy", 0.1, 2_000)
         it.faults.calm()
         await it.buy()
+
+
+async def test_a_break_is_over_after_its_time() -> None:
+    """A17: without calm, too."""
+    async with rig() as it:
+        it.faults.inject(world_faults.paused(seconds=0.01), KEY)
+        assert it.engine.markets["BTCUSDT"].status == "BREAK"
+        await settled(lambda: it.engine.markets["BTCUSDT"].status, lambda status: status == "TRADING")
 
 
 async def test_a_delisted_market_takes_its_orders_with_it() -> None:

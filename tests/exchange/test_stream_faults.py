@@ -136,6 +136,17 @@ async def test_one_bad_event_reaches_the_client_as_it_is(name: str) -> None:
         assert odd in told or any(event.get("N") == "ZZZ" for event in told)
 
 
+async def test_two_faults_may_meet_in_one_frame() -> None:
+    """B2: a frame that one fault has spoilt passes the next as it is; both are counted, the socket goes on."""
+    async with rig() as it, collect(it, "btcusdt@bookTicker") as told:
+        it.strike(stream_faults.malformed("odd", "", body="{}", target="*@bookTicker"))
+        await it_strikes(it, "crossed-quote")
+        it.source.move("BTCUSDT", 5)
+        await settled(lambda: told, lambda found: len(found) > 2)
+        assert told[0] == {}
+        assert it.faults.report() == {"odd": 1, "crossed-quote": 1}
+
+
 # -- market data
 @pytest.mark.parametrize("name", ["bad-json", "deep-json", "unknown-symbol"])
 async def test_a_malformed_frame_is_followed_by_good_ones(name: str, caplog: pytest.LogCaptureFixture) -> None:
@@ -319,7 +330,7 @@ async def test_a_trades_time_goes_back() -> None:
 
 async def test_candles_are_missing_revised_and_repeated() -> None:
     """B17: of three updates the first does not come, the second has another close, the third comes twice."""
-    async with rig() as it, collect(it, "btcusdt@kline_1m") as told:
+    async with rig(frozen=True) as it, collect(it, "btcusdt@kline_1m") as told:
         await it_strikes(it, "missing-candle")
         await it_strikes(it, "revised-candle", nth=2)
         await it_strikes(it, "repeated-candle", nth=3)
