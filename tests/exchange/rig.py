@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from aiohttp import ClientSession, ClientWebSocketResponse
 
+from tradingd.testing.exchange import scripts
 from tradingd.testing.exchange.engine import Engine
 from tradingd.testing.exchange.faults import Fault, Rule, ScriptedFaults
 from tradingd.testing.exchange.model import Call, MarketSpec, Side
@@ -45,8 +46,10 @@ class Rig:
     def posts(self) -> list[Call]:
         return [call for call in self.exchange.wire if call.places_order]
 
-    def strike(self, fault: Fault, *, nth: int = 1, times: int = 1, target: str = "") -> None:
-        self.faults.add(Rule(fault, target, nth, times))
+    def strike(self, what: Fault | str, *, nth: int = 1, times: int = 1, target: str = "") -> None:
+        """Arms a fault, or the one of that name."""
+        found = scripts.fault(what) if isinstance(what, str) else what
+        self.faults.add(Rule(found, target, nth, times))
 
     async def buy(self, client_id: str = "t1-1-1") -> dict[str, Any]:
         """A limit order far below the market: it rests."""
