@@ -167,6 +167,15 @@ class Engine:
         self._tell()
         return replace(order)
 
+    def expire(self, account: str, symbol: str, order_id: int) -> Order:
+        """Ends an open order as EXPIRED by the exchange's own doing, which nobody asked for."""
+        order = self._find(account, symbol, order_id, "")
+        if order is None or not order.open:
+            raise Refusal(-2011, "Unknown order sent.")
+        self._market(symbol).expire(order)
+        self._tell()
+        return replace(order)
+
     def cancel_replace(
         self,
         account: str,
