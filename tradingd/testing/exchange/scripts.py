@@ -69,11 +69,12 @@ def _refusals() -> list[Fault]:
 
 
 def _limits(pace: float) -> list[Fault]:
-    """Times in which nothing goes (A11, A16, D20)."""
+    """Times in which nothing goes (A11, A16, A17, D20)."""
     return [
         rest.too_many_requests(1 * pace, ban_s=2 * pace),
         rest.maintenance(1 * pace),
         rest.link_lost(1 * pace),
+        world.paused(2 * pace),
     ]
 
 
@@ -161,7 +162,6 @@ def _world() -> list[Fault]:
     return [
         world.clock_skewed(),
         world.filters_changed(),
-        world.paused(),
         world.delisted(),
         world.manual_order(),
         world.manual_cancel(),
