@@ -9,7 +9,7 @@ import pytest
 from tests.exchange.world import Desk, d
 from tradingd.testing.exchange.server import LoopbackExchange
 
-KEY, SECRET = "loopback-key", "loopback-secret"  # noqa: S105 - of an exchange that exists for one test
+KEY, SECRET = "loopback-key", "loopback-secret"
 
 MakeClient = Callable[..., Awaitable[Any]]
 
@@ -46,7 +46,9 @@ async def make_client() -> AsyncIterator[MakeClient]:
     clients: list[Any] = []
 
     async def make(served: LoopbackExchange, key: str = KEY, **more: Any) -> Any:
-        client = ccxt.pro.binance({**served.ccxt_config(key), "enableRateLimit": False, "timeout_on_exit": 0, **more})
+        client = ccxt.pro.binance(
+            {**served.ccxt_config(key), "enableRateLimit": False, "timeout_on_exit": 0, **more}
+        )
         clients.append(client)
         return client
 

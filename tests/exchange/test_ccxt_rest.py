@@ -38,7 +38,7 @@ async def test_the_clock_is_told_with_its_skew(exchange: LoopbackExchange, clien
 
 
 async def test_a_stale_time_stamp_is_refused(exchange: LoopbackExchange, client: Any) -> None:
-    """recvWindow bounds how old a request may be."""
+    """RecvWindow bounds how old a request may be."""
     import ccxt
 
     await client.load_markets()
@@ -97,7 +97,7 @@ async def test_a_market_order_answers_with_its_fills(exchange: LoopbackExchange,
 
 
 async def test_a_price_on_a_market_order_makes_it_one_in_quote(exchange: LoopbackExchange, client: Any) -> None:
-    """ccxt sends amount times price as quoteOrderQty; the exchange spends that."""
+    """Ccxt sends amount times price as quoteOrderQty; the exchange spends that."""
     await client.create_order(BTC, "market", "buy", 0.1, 50_000)
     assert "quantity" not in exchange.wire[-1].params
     trade = exchange.engine.my_trades(ANN)[0]
@@ -166,7 +166,7 @@ async def test_an_edit_is_one_atomic_cancel_and_replace(exchange: LoopbackExchan
 async def test_stops_of_every_kind_are_taken(
     exchange: LoopbackExchange, client: Any, params: dict[str, int], kind: str, wire: str, price: int | None
 ) -> None:
-    """ccxt's trigger parameters become the spot market's four stop types."""
+    """Ccxt's trigger parameters become the spot market's four stop types."""
     exchange.engine.house_print("BTCUSDT", Side.BUY, d(50_005), d("0.001"))
     order = await client.create_order(BTC, kind, "sell", 0.1, price, params)
     assert exchange.wire[-1].params["type"] == wire
@@ -176,7 +176,7 @@ async def test_stops_of_every_kind_are_taken(
 
 
 async def test_a_crossing_maker_order_is_refused(client: Any) -> None:
-    """postOnly becomes LIMIT_MAKER."""
+    """PostOnly becomes LIMIT_MAKER."""
     import ccxt
 
     with pytest.raises(ccxt.OrderImmediatelyFillable):
@@ -202,7 +202,7 @@ async def test_trades_tell_fees_in_base_quote_and_third_coin(exchange: LoopbackE
 
 
 async def test_trades_are_paged_by_id(exchange: LoopbackExchange, client: Any) -> None:
-    """fromId walks the history, whatever the size of a page."""
+    """FromId walks the history, whatever the size of a page."""
     exchange.desk.page_limit = 2
     for _ in range(5):
         await client.create_order(BTC, "market", "buy", 0.01)
@@ -291,7 +291,9 @@ async def test_each_filter_refuses_by_its_name(
     request = {"symbol": "BTCUSDT", "side": "BUY", "type": kind.upper(), "quantity": qty}
     if price:
         request |= {"price": price, "timeInForce": "GTC"}
-    with pytest.raises(ccxt.ExchangeError, match=filter_name):  # the class depends on the filter's name and the URL
+    with pytest.raises(
+        ccxt.ExchangeError, match=filter_name
+    ):  # the class depends on the filter's name and the URL
         await client.private_post_order(request)
     assert exchange.engine.ledger.locked(ANN, "USDT") == 0
 
@@ -345,7 +347,9 @@ async def test_a_halted_or_delisted_market_takes_no_orders(exchange: LoopbackExc
     assert (await client.fetch_balance())["USDT"]["used"] == 0
 
 
-async def test_a_key_tells_what_it_may_do(exchange: LoopbackExchange, client: Any, make_client: MakeClient) -> None:
+async def test_a_key_tells_what_it_may_do(
+    exchange: LoopbackExchange, client: Any, make_client: MakeClient
+) -> None:
     """Keys that may withdraw can be told from those that may not, and a read-only key cannot trade."""
     import ccxt
 

@@ -22,6 +22,7 @@ async def collect(client: Any, method: str, count: int) -> list[Any]:
 
 
 async def subscribed(exchange: LoopbackExchange, count: int = 1) -> None:
+    """Waits until the account's user data goes somewhere."""
     await until(lambda: exchange.subscribers(ANN) == count)
 
 
@@ -36,7 +37,9 @@ async def test_orders_and_trades_are_told_as_they_happen(exchange: LoopbackExcha
     for _ in range(2):
         exchange.engine.house_market("BTCUSDT", Side.SELL, d("0.01"))
     found = await trades
-    assert [(one["order"], one["amount"], one["takerOrMaker"]) for one in found] == [(placed["id"], 0.01, "maker")] * 2
+    assert [(one["order"], one["amount"], one["takerOrMaker"]) for one in found] == [
+        (placed["id"], 0.01, "maker")
+    ] * 2
     assert [one["fee"] for one in found] == [{"currency": "BTC", "cost": 0.00001}] * 2
     await until(lambda: client.orders[-1]["status"] == "closed")
     last = client.orders[-1]
@@ -56,7 +59,7 @@ async def test_a_cancel_is_told_under_the_orders_own_client_id(exchange: Loopbac
 
 
 async def test_balances_are_told_after_orders_and_transfers(exchange: LoopbackExchange, client: Any) -> None:
-    """outboundAccountPosition has free and locked; a deposit is a balanceUpdate and a position."""
+    """OutboundAccountPosition has free and locked; a deposit is a balanceUpdate and a position."""
     watch = asyncio.create_task(client.watch_balance())
     await subscribed(exchange)
     await client.create_order(BTC, "limit", "buy", 0.01, 49_000)
@@ -65,7 +68,9 @@ async def test_balances_are_told_after_orders_and_transfers(exchange: LoopbackEx
     await until(lambda: client.balance["spot"]["USDT"]["free"] == 99_515.0)
 
 
-async def test_other_accounts_hear_nothing(exchange: LoopbackExchange, client: Any, make_client: MakeClient) -> None:
+async def test_other_accounts_hear_nothing(
+    exchange: LoopbackExchange, client: Any, make_client: MakeClient
+) -> None:
     """User data goes to the account's own sockets only."""
     exchange.add_account("other", "s", {"USDT": 1_000_000}, name="bob")
     other = await make_client(exchange, "other")

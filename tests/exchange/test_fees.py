@@ -7,6 +7,7 @@ PLAN = FeePlan(maker=d("0.001"), taker=d("0.002"))
 
 
 def fees(desk: Desk, who: str) -> list[tuple[str, str]]:
+    """What each of the account's trades cost."""
     return [(str(trade.fee.normalize()), trade.fee_asset) for trade in desk.engine.my_trades(who)]
 
 

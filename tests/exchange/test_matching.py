@@ -58,7 +58,7 @@ def test_a_maker_order_that_would_take_is_refused(desk: Desk) -> None:
 
 
 def test_a_market_order_in_quote_spends_no_more_than_told(desk: Desk) -> None:
-    """quoteOrderQty goes down the book in whole lots; the order's quantity becomes what it bought."""
+    """QuoteOrderQty goes down the book in whole lots; the order's quantity becomes what it bought."""
     desk.book(asks=[(100, "1"), (300, "1")])
     order = desk.market(ANN, BUY, quote_qty=d(200))
     assert (order.status, order.qty, order.quote_filled) == (Status.FILLED, d("1.333"), d("199.9"))

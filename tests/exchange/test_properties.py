@@ -8,7 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.exchange.world import ANN, BOB, BTC, BUY, FREE, SELL, Desk, d
-from tradingd.testing.exchange.model import FeeCoin, FeePlan, Order, OrderType, Refusal, SelfTrade, Side, TimeInForce
+from tradingd.testing.exchange.model import (
+    FeeCoin,
+    FeePlan,
+    Order,
+    OrderType,
+    Refusal,
+    SelfTrade,
+    Side,
+    TimeInForce,
+)
 
 PRICES = st.integers(95, 105)
 QUANTITIES = st.integers(50, 3_000).map(lambda thousandths: f"{thousandths / 1000:.3f}")

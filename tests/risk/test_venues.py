@@ -45,3 +45,13 @@ def test_a_halt_request_halts() -> None:
     desk = Desk()
     desk.risk.on_halt_request(HaltRequest(2, HaltScope.INSTRUMENT, "AAPL", HaltState.NO_NEW, "MISMATCH at SIM"))
     assert desk.order(BUY, 1) == "HALTED: instrument AAPL is NO_NEW: MISMATCH at SIM"
+
+
+def test_nothing_grows_before_the_run_is_ready() -> None:
+    """Until feed and history are there, an entry at any venue is denied with what is waited for."""
+    desk = Desk()
+    desk.risk.on_venue_status(VenueStatus(2, "SIM", VenueCondition.READY))
+    desk.risk.on_venue_status(VenueStatus(2, "", VenueCondition.CONNECTING, "waiting for history"))
+    assert desk.order(BUY, 1) == "NOT_READY: this run is not ready: waiting for history"
+    desk.risk.on_venue_status(VenueStatus(3, "", VenueCondition.READY))
+    assert desk.order(BUY, 1) == ""

@@ -13,7 +13,7 @@ from tradingd.domain.prices import PriceBoard
 from tradingd.runtime.async_manager import AsyncEventManager
 from tradingd.runtime.clock import SteppedClock, TimerQueue
 from tradingd.runtime.daemon import DaemonSession
-from tradingd.testing import at, make_bar, make_trade
+from tradingd.testing import EventLog, at, make_bar, make_trade
 
 
 class Time:
@@ -128,7 +128,9 @@ def make_session(feed: Feed) -> DaemonSession:
     """A daemon on the shipped configuration with a feed of its own."""
     parts = loaded((REPO / "config.toml",), "paper", ["data.end=2006-06-01"])
     log = structlog.testing.CapturingLogger()
-    return DaemonSession(*parts, name="t", run_id="r", log=log, feed=lambda _publish: feed, mode="LIVE")
+    return DaemonSession(
+        *parts, name="t", run_id="r", log=log, make_feed=lambda _log: lambda _publish: feed, mode="LIVE"
+    )
 
 
 async def until(session: DaemonSession, state: str) -> None:
@@ -140,17 +142,25 @@ async def until(session: DaemonSession, state: str) -> None:
 
 
 async def test_the_run_trades_once_its_feed_is_live() -> None:
-    """A run reconciles until the feed is ready, then trades."""
+    """A run reconciles until the feed is ready, tells risk so, then trades."""
     feed = Feed()
     session = make_session(feed)
+    log = EventLog()
+    session.manager.observe(log.observe, [EventType.VENUE_STATUS])
+
+    def told() -> list[str]:
+        return [status.condition.value for status in log.of(VenueStatus) if not status.venue]
+
     async with asyncio.TaskGroup() as group:
         running = group.create_task(session.run())
         await until(session, "RECONCILING")
         for _ in range(20):
             await asyncio.sleep(0)
         assert session.state.value == "RECONCILING"
+        assert told() == ["CONNECTING"]
         feed.live.set()
         await until(session, "TRADING")
+        assert told() == ["CONNECTING", "READY"]
         session.supervisor.request_stop("enough")
     assert running.result().stop_reason == "enough"
 

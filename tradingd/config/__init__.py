@@ -28,7 +28,6 @@ from tradingd.config.costs import FeeSettings as FeeSettings
 from tradingd.config.costs import SlippageSettings as SlippageSettings
 from tradingd.config.costs import TierSettings as TierSettings
 from tradingd.config.hints import nearest_hint as nearest_hint
-from tradingd.config.live import MANDATORY_LIMITS as MANDATORY_LIMITS
 from tradingd.config.livedata import LiveDataSettings as LiveDataSettings
 from tradingd.config.livedata import RecordSettings as RecordSettings
 from tradingd.config.load import load_settings as load_settings

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tradingd.config.fields import Number, Section, Text
+from tradingd.config.fields import Count, Number, Section, Slug, Text
 
 __all__ = ["LiveDataSettings", "RecordSettings", "Stream"]
 
@@ -29,6 +29,9 @@ class LiveDataSettings(Section):
     warmup: Literal["exchange", "catalog", "off"] = Field(
         "exchange", description="Where the history that strategies need before they trade comes from."
     )
+    max_dials_per_minute: Annotated[Count, Field(le=10_000)] = Field(
+        120, description="How often sockets are opened in a minute, at most."
+    )
 
 
 class RecordSettings(Section):
@@ -40,3 +43,6 @@ class RecordSettings(Section):
     kinds: list[Literal["trades", "quotes", "books", "bars"]] = Field(
         ["trades", "quotes"], description="What is kept of what is streamed."
     )
+    dataset: Slug = Field("recorded", description="The folder within the catalog.")
+    part_rows: Count = Field(500_000, description="So many rows, and a file is closed and the next begun.")
+    part_hours: Annotated[Number, Field(gt=0, le=8760)] = Field(Decimal(24), description="So many hours likewise.")

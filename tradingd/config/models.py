@@ -205,7 +205,9 @@ class StrategySettings(Section):
 class PortfolioSettings(Section):
     """`[portfolio]`: the books."""
 
-    initial_cash: Positive = Field(Decimal(100000), description="Cash to begin with, in `currency`.")
+    initial_cash: Positive = Field(
+        Decimal(100000), description="Cash to begin with, in `currency`; live trading has what it has."
+    )
     currency: Text = Field("USD", description="The currency that equity and limits are counted in.")
 
 
@@ -257,7 +259,12 @@ class RuntimeSettings(Section):
         Decimal("1.0"), description="How long a strategy's handler may block the loop, in seconds."
     )
     stop_timeout_s: Annotated[Number, Field(ge=0, le=600)] = Field(
-        Decimal(2), description="How long a stop may take, in seconds."
+        Decimal(2), description="How long a stop may take, in seconds; live trading 10 unless told."
+    )
+    on_stop: Literal["cancel", "keep_protective"] = Field(
+        "cancel",
+        description="What a stop does with working orders: all are canceled, or those that can only reduce a "
+        "position stay at the exchange; live trading keeps them unless told.",
     )
     uvloop: Annotated[Literal["auto", "on", "off"], BeforeValidator(_switch)] = Field(
         "auto", description="Whether the faster event loop is used; auto uses it where it is installed."

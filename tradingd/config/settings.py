@@ -162,6 +162,18 @@ class Settings(BaseSettings):
         """What the accounts of this run trade: account and exchange's symbol by the symbol's name in the run."""
         return run_symbols({account: self.accounts[account].symbols for account in self.run.accounts})
 
+    def refuse_foreign(self, who: str, symbols: Iterable[str]) -> None:
+        """Check that the accounts of this run trade all that `who` asks for.
+
+        Raises:
+            ConfigError: they do not; the message says where to name it, or how it is told apart.
+
+        """
+        known = self.symbols
+        for symbol in symbols:
+            if symbol not in known:
+                raise ConfigError(f"{who}: {symbol}: {_where_it_belongs(symbol, known, self.run.accounts)}")
+
     def get_section(self, name: str) -> ConfigSection:
         """A table by name: `portfolio`, or a table in a table: `risk.limits`, `credentials.binance`.
 
@@ -198,6 +210,17 @@ def _tables(model: type[Any]) -> dict[str, Any]:
         if is_table(field.annotation)
         or (model is Settings and getattr(field.annotation, "__origin__", None) is list)
     }
+
+
+def _where_it_belongs(symbol: str, known: Mapping[str, tuple[str, str]], accounts: Sequence[str]) -> str:
+    qualified = [name for name, (_, own) in known.items() if own == symbol]
+    if qualified:
+        return f"several accounts trade it; write one of {', '.join(qualified)}"
+    bare, at, account = symbol.partition("@")
+    if at and known.get(bare, ("",))[0] == account:
+        return f"only one account of this run trades it; write {bare}"
+    tables = " or ".join(f"accounts.{each}.symbols" for each in accounts)
+    return f"no account of this run trades it; add it to {tables}, {nearest_hint(symbol, known)}"
 
 
 def _refuse_duplicates(what: str, values: Iterable[str]) -> None:

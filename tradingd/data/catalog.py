@@ -1,6 +1,7 @@
 """The catalog: a folder of recorded series and what their TOML files say about them.
 
-A series is a `*.parquet` or `*.csv` file in the catalog's root or in one of its dataset folders. A `dataset.toml`
+A series is a `*.parquet` or `*.csv` file in the catalog's root or in one of its dataset folders, or a folder
+`*.parts` there that holds such files, as a recorder writes them (`tradingd.data.parts`). A `dataset.toml`
 holds what is common to all files of its folder; `<stem>.toml` beside a file overrides it for that one::
 
     symbol = "EUR/USD"      # only beside a file; the file's stem unless told
@@ -25,6 +26,7 @@ from typing import Any
 
 import msgspec
 
+from tradingd.data.parts import PARTS_SUFFIX, part_files
 from tradingd.data.series import ALWAYS, BOOK_DEPTH, SeriesKind, SeriesSpec, format_interval, parse_interval
 from tradingd.domain.instrument import Instrument
 from tradingd.errors import DataError
@@ -123,6 +125,7 @@ class Catalog:
         defaults = _read_toml(folder / DATASET_FILE, _DATASET_KEYS)
         files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
         data = [path for path in files if path.suffix in _DATA_SUFFIXES]
+        data += [path for path in sorted(folder.glob(f"*{PARTS_SUFFIX}")) if path.is_dir() and part_files(path)]
         for path in data:
             spec = self._read_series(path, defaults)
             if spec is not None:
@@ -151,7 +154,8 @@ def _sort_key(spec: SeriesSpec) -> tuple[str, str, int, Path]:
 
 def _folders(root: Path) -> Iterator[Path]:
     yield root
-    yield from sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+    folders = (path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+    yield from sorted(path for path in folders if path.suffix != PARTS_SUFFIX)
 
 
 def _read_toml(path: Path, allowed: Collection[str]) -> dict[str, Any]:

@@ -3,12 +3,8 @@
 The catalog gets Parquet (zstd; int64 milliseconds, float64), or CSV where pyarrow is not installed.
 """
 
-import csv
-import json
-import os
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,11 +12,11 @@ from pathlib import Path
 import msgspec
 
 from tradingd.data.catalog import DATASET_FILE, INSTRUMENT_KEYS, refuse_unknown_keys
-from tradingd.data.parquet_table import import_pyarrow
 from tradingd.data.readers import open_table
 from tradingd.data.series import SeriesKind, SeriesSpec, parse_interval
-from tradingd.data.tables import ADJUSTED_CLOSE, Batch, Layout, layout_of, refuse
+from tradingd.data.tables import ADJUSTED_CLOSE, Layout, layout_of, refuse
 from tradingd.data.validation import ScanReport, scan
+from tradingd.data.writing import csv_writer, parquet_writer, sidecar_text, staged
 from tradingd.domain.money import from_market, to_decimal
 from tradingd.errors import DataError, MoneyError
 
@@ -35,11 +31,8 @@ _PRICES = {
     SeriesKind.TRADES: ("price",),
     SeriesKind.BOOKS: ("price",),
 }
-_FLAGS = {"inverse", "allow_negative_prices"}
 _EQUITY_LOT = "1"
 _OTHER_LOT = "0.00000001"
-
-Write = Callable[[Batch], None]
 
 
 class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,12 +59,13 @@ def import_file(
     calendar: str,
     instrument: Mapping[str, str],
     overwrite: bool = False,
+    origin: str = "",
 ) -> ImportReport:
     """Take `source` (CSV or Parquet) into the folder `dataset` of a catalog, as the series of `symbol`.
 
     Bars need an `interval`. A missing tick is derived as the finest decimal step of the prices, a missing lot as 1
-    for shares and 0.00000001 for all else. Nothing is written unless the whole file is sound, and what is written
-    appears at once.
+    for shares and 0.00000001 for all else. `origin` tells where it came from, the file's name unless told. Nothing
+    is written unless the whole file is sound, and what is written appears at once.
 
     Raises:
         DataError: the file has problems (all kept ones are told), an argument is wrong, or the series exists and
@@ -96,12 +90,12 @@ def import_file(
         raise DataError(f"cannot write to {target.parent}: {error.strerror}; give another catalog") from error
     sidecar = target.with_suffix(".toml")
     # The sidecar takes its place first: data never stand there undescribed.
-    with _staged(target) as staged_data, _staged(sidecar) as staged_sidecar:
+    with staged(target) as staged_data, staged(sidecar) as staged_sidecar:
         exponent = _convert(spec, layout, staged_data, target.suffix)
         derived = _derive(fields, exponent)
         head = {"symbol": symbol, "kind": str(kind), "interval": bar_interval, "calendar": calendar}
-        head["origin"] = f"imported from {source.name}"
-        staged_sidecar.write_text(_toml(head, {**fields, **derived}), encoding="utf-8")
+        head["origin"] = origin or f"imported from {source.name}"
+        staged_sidecar.write_text(sidecar_text(head, {**fields, **derived}), encoding="utf-8")
     for stale in _formats(target) - {target}:
         stale.unlink(missing_ok=True)
     return ImportReport(path=target, sidecar=sidecar, scan=report, derived=derived, dropped=dropped)
@@ -150,23 +144,12 @@ def _inspect(spec: SeriesSpec) -> tuple[ScanReport, Layout, tuple[str, ...]]:
     return report, layout, tuple(name for name in names if name not in layout.names)
 
 
-@contextmanager
-def _staged(target: Path) -> Iterator[Path]:
-    """A file beside `target` that takes its place at the end, or vanishes if that is not reached."""
-    staged = target.with_name(f".{target.name}.importing")
-    try:
-        yield staged
-        os.replace(staged, target)  # noqa: PTH105 - the atomic one, by its name
-    finally:
-        staged.unlink(missing_ok=True)
-
-
-def _convert(spec: SeriesSpec, layout: Layout, staged: Path, suffix: str) -> int:
-    """Write the source's rows to `staged`; the finest decimal place of its prices, as a power of ten."""
-    writer = _csv_writer if suffix == ".csv" else _parquet_writer
+def _convert(spec: SeriesSpec, layout: Layout, target: Path, suffix: str) -> int:
+    """Write the source's rows to `target`; the finest decimal place of its prices, as a power of ten."""
+    writer = csv_writer if suffix == ".csv" else parquet_writer
     columns = [layout.numbers.index(name) for name in _PRICES[spec.kind]]
     exponent = 0
-    with writer(staged, layout) as write:
+    with writer(target, layout) as write:
         for batch in open_table(spec.path).batches(layout, _BATCH_ROWS, refuse):
             write(batch)
             # A set first: prices repeat, and naming their digits is the dear part.
@@ -180,44 +163,7 @@ def _finest_place(prices: Collection[float]) -> int:
     return min((exponent for exponent in exponents if isinstance(exponent, int)), default=0)
 
 
-@contextmanager
-def _parquet_writer(path: Path, layout: Layout) -> Iterator[Write]:
-    pa = import_pyarrow()
-    types = [pa.int64(), *(pa.float64() for _ in layout.numbers), *(pa.string() for _ in layout.texts)]
-    schema = pa.schema(list(zip(layout.names, types, strict=True)))
-    with pa.parquet.ParquetWriter(path, schema, compression="zstd") as writer:
-        yield lambda batch: writer.write_batch(pa.record_batch(_columns(batch), schema=schema))
-
-
-@contextmanager
-def _csv_writer(path: Path, layout: Layout) -> Iterator[Write]:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(layout.names)
-        yield lambda batch: writer.writerows(zip(*_columns(batch), strict=True))
-
-
-def _columns(batch: Batch) -> list[list[int] | list[float] | list[str]]:
-    return [batch.times, *batch.numbers, *batch.texts]
-
-
 def _derive(fields: Mapping[str, str], exponent: int) -> dict[str, str]:
     lot = _EQUITY_LOT if fields.get("kind") == "equity" else _OTHER_LOT
     defaults = {"tick": f"{Decimal(1).scaleb(exponent):f}", "lot": lot}
     return {name: value for name, value in defaults.items() if name not in fields}
-
-
-def _toml(head: Mapping[str, str], instrument: Mapping[str, str]) -> str:
-    lines = [f"{key} = {_toml_text(value)}" for key, value in head.items() if value]
-    return "\n".join([*lines, "", "[instrument]", *_toml_table(instrument), ""])
-
-
-def _toml_table(table: Mapping[str, str]) -> Iterable[str]:
-    for key, value in table.items():
-        is_flag = key in _FLAGS and value.lower() in {"true", "false"}
-        yield f"{key} = {value.lower() if is_flag else _toml_text(value)}"
-
-
-def _toml_text(text: str) -> str:
-    # JSON's escapes are all TOML's, too; only DEL may stand bare in JSON and not in TOML.
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

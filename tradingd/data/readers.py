@@ -10,8 +10,7 @@ from operator import mul, truediv
 from pathlib import Path
 
 from tradingd.data.books import BookReplay, rows_of
-from tradingd.data.csv_table import CsvTable
-from tradingd.data.parquet_table import ParquetTable
+from tradingd.data.parts import PARTS_SUFFIX, PartsTable, single_table
 from tradingd.data.rules import SIDES
 from tradingd.data.series import NS_PER_MS, SeriesKind, SeriesSpec
 from tradingd.data.tables import ADJUSTED_CLOSE, Batch, Layout, Table, Window, layout_of, refuse, window_of
@@ -30,18 +29,13 @@ _Build = Callable[[SeriesSpec, _Times, _Columns, _Texts], Iterator[MarketEvent]]
 
 
 def open_table(path: Path) -> Table:
-    """The file as a table of columns, by its suffix.
+    """The file, or the folder of parts, as a table of columns, by its suffix.
 
     Raises:
         DataError: the file is missing, damaged, empty, or neither .parquet nor .csv.
 
     """
-    suffix = path.suffix.lower()
-    if suffix == ".parquet":
-        return ParquetTable(path)
-    if suffix == ".csv":
-        return CsvTable(path)
-    raise DataError(f"{path} is neither .parquet nor .csv; convert it")
+    return PartsTable(path) if path.suffix == PARTS_SUFFIX else single_table(path)
 
 
 def is_adjusted(prices: str) -> bool:

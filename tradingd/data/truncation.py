@@ -1,13 +1,14 @@
 """Copies of data files that end at a moment: what a file would have held then."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
 import msgspec
 
 from tradingd.data.parquet_table import import_pyarrow
+from tradingd.data.parts import PARTS_SUFFIX, part_files, single_table
 from tradingd.data.readers import open_table
 from tradingd.data.series import NS_PER_MS, SeriesKind, SeriesSpec
 from tradingd.data.tables import Layout, Problem, Table
@@ -65,8 +66,24 @@ def truncate(file: DataFile, target: Path, until_ns: int) -> None:
     for row, time in _times(table, file.time):
         known.extend(bytes(row - 1 - len(known)))  # rows that could not be parsed are not known to be known
         known.append(time <= last)
-    copy = _copy_csv if file.path.suffix.lower() == ".csv" else _copy_parquet
-    copy(file.path, target, known)
+    if file.path.suffix == PARTS_SUFFIX:
+        _copy_parts(file, target, known)
+    else:
+        _copy_of(file.path)(file.path, target, known)
+
+
+def _copy_of(path: Path) -> Callable[[Path, Path, bytearray], None]:
+    return _copy_csv if path.suffix.lower() == ".csv" else _copy_parquet
+
+
+def _copy_parts(file: DataFile, target: Path, known: bytearray) -> None:
+    target.mkdir()
+    first = 0
+    for part in part_files(file.path):
+        rows = sum(1 for _ in _times(single_table(part), file.time))
+        flags, first = known[first : first + rows], first + rows
+        if any(flags):
+            _copy_of(part)(part, target / part.name, flags)
 
 
 def _time_column(path: Path, names: tuple[str, ...], *, is_bars: bool) -> str:

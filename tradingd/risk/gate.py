@@ -35,6 +35,10 @@ RETRY_NS = 5_000_000_000
 """How long risk waits, in the run's own time, before it repeats of itself what was refused."""
 
 
+_RUN = ""
+"""What the run itself is called among the venues."""
+
+
 class Gate:
     """What signals, requests and halts share: the book, the halts, the limits, and the one way out."""
 
@@ -77,7 +81,7 @@ class Gate:
 
     def judge(self, proposal: Proposal) -> Denied | None:
         """The first reason against an order, or None."""
-        halted = self.halted(proposal.strategy_id, proposal.symbol, shrinks=proposal.reduces)
+        halted = self._halted(proposal) if self.halts.live else None
         if halted is not None:
             return halted
         if self.conditions and not proposal.reduces:
@@ -107,10 +111,17 @@ class Gate:
         return Denied(denied.code, f"{denied.detail} ({lacks})")
 
     def _unready(self, venue: str) -> Denied | None:
-        status = self.conditions.get(venue)
-        if status is None or status.condition is VenueCondition.READY:
-            return None
-        return Denied("VENUE_NOT_READY", f"{venue} is {status.condition}: {status.reason}")
+        for key in (_RUN, venue):
+            status = self.conditions.get(key)
+            if status is not None and status.condition is not VenueCondition.READY:
+                told = f"{venue} is {status.condition}" if key else "this run is not ready"
+                return Denied("VENUE_NOT_READY" if key else "NOT_READY", f"{told}: {status.reason}")
+        return None
+
+    def _halted(self, proposal: Proposal) -> Denied | None:
+        """As `halted`; a change that only makes an order smaller adds nothing to what others may leave it."""
+        shrinks = proposal.reduces and (proposal.eases or self.book.only_shrinks(proposal))
+        return self.halted(proposal.strategy_id, proposal.symbol, shrinks=shrinks)
 
     def halted(self, strategy_id: str, symbol: str, *, shrinks: bool) -> Denied | None:
         """The halt that stands against an order, or None; what only shrinks a position passes the mild ones."""

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from random import Random
 from typing import Any, Protocol
@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from tradingd.analytics.summary import Summary, decimal_text
 from tradingd.data.replay import ReplayFeed
 from tradingd.domain.enums import RunState
-from tradingd.domain.events import EventType, FeedEvent, VenueCondition, VenueStatus
+from tradingd.domain.events import Event, EventType, FeedEvent, VenueCondition, VenueStatus
 from tradingd.domain.loading import explain
 from tradingd.errors import ComponentError, TradingdError, UsageError
 from tradingd.runtime.async_manager import AsyncEventManager
@@ -58,7 +58,7 @@ class _Replay:
 class DaemonSession(Session):
     """Runs a feed through the asynchronous event manager until it ends or somebody stops it.
 
-    `log` is a structlog logger. `feed` makes where market data comes from; unless told, what is loaded is
+    `log` is a structlog logger. `make_feed(log)` tells how to make the feed; unless told, what is loaded is
     replayed, `speed` seconds of it in a second (None: as fast as possible). `tick_s` is how often timers are
     looked at in a quiet market; None where time stands still without market data. `keep_reducing` spares orders
     that only reduce from the cancels of a stop: protective stops of positions that outlive the run. `attach` makes
@@ -78,7 +78,7 @@ class DaemonSession(Session):
         handler_timeout_s: float = 1.0,
         stop_timeout_s: float = 2.0,
         mode: str = "PAPER",
-        feed: MakeFeed | None = None,
+        make_feed: Callable[[Any], MakeFeed] | None = None,
         tick_s: float | None = None,
         keep_reducing: bool = False,
         **options: Any,  # noqa: ANN401 - those of Session
@@ -89,7 +89,8 @@ class DaemonSession(Session):
         self._driver = self.manager
         self._log = log
         self._speed = speed
-        self._feed = (feed or self._replay)(self._publish)
+        self._feed = (self._replay if make_feed is None else make_feed(log))(self._publish)
+        self._waits = make_feed is not None
         self._tick_s = tick_s
         self._keep_reducing = keep_reducing
         self._begun = asyncio.Event()
@@ -99,6 +100,7 @@ class DaemonSession(Session):
         self._handler_timeout_s = handler_timeout_s
         self._stop_timeout_s = stop_timeout_s
         self._extra: list[tuple[str, Callable[[], Awaitable[None]]]] = []
+        self._kept: list[Callable[[Event], None]] = []
         self._signals = 0
         self._winding_down: asyncio.Task[None] | None = None
         self._hurry: asyncio.Task[StopReport] | None = None
@@ -121,6 +123,11 @@ class DaemonSession(Session):
     def state(self) -> RunState:
         """The run's state."""
         return self.supervisor.state
+
+    def keep(self, observer: Callable[[Event], None], types: Sequence[EventType]) -> None:
+        """Let `observer` see all events of `types`, and keep it alive for as long as the session lives."""
+        self._kept.append(observer)
+        self.manager.observe(observer, types)
 
     def attach(self, name: str, task: Callable[[], Awaitable[None]]) -> None:
         """Run `task` beside the daemon; its failure is logged and stops nothing."""
@@ -210,13 +217,21 @@ class DaemonSession(Session):
 
     async def _begin(self) -> None:
         """Let the components begin, then the feed; the run trades once all that it trades with is ready."""
+        if self._waits:
+            self._tell_run(VenueCondition.CONNECTING, "waiting for the venues, the feed and history")
         await self._driver.start()
         self._begun.set()
         for broker in self.brokers:
             await broker.ready()
         await self._feed.ready()
+        if self._waits:
+            self._tell_run(VenueCondition.READY)
         self._ready = True
         self._judge_state()
+
+    def _tell_run(self, condition: VenueCondition, reason: str = "") -> None:
+        """Tell risk whether the run itself is ready: nothing grows before."""
+        self._driver.inject(VenueStatus(self._driver.clock.now(), "", condition, reason))
 
     def _judge_state(self) -> None:
         """Whether the run trades, by what the venues tell of themselves."""
@@ -230,6 +245,8 @@ class DaemonSession(Session):
             self.supervisor.mark_reconciling(told)
 
     def _on_venue(self, status: VenueStatus) -> None:
+        if not status.venue:
+            return
         self._conditions[status.venue] = status
         level = self._log.info if status.condition is VenueCondition.READY else self._log.warning
         level("venue_status", venue=status.venue, condition=status.condition.value, reason=status.reason)

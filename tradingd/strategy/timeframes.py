@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from operator import itemgetter
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from tradingd.domain.aggregation import BarRule, parse_rule
 from tradingd.domain.events import Bar, EventType, MarketEvent
 from tradingd.errors import ConfigError, StrategyError
 
-__all__ = ["BarInput", "Loaded", "Timeframes", "WarmUp"]
+__all__ = ["BarInput", "Loaded", "Need", "Timeframes", "WarmUp"]
 
 BarInput = Literal["bars", "trades", "quotes"]
 """What bars can be built from."""
@@ -46,6 +46,11 @@ class Timeframes:
     def __bool__(self) -> bool:
         return bool(self._wanted) or self._instead is not None
 
+    @property
+    def stand_in(self) -> bool:
+        """Whether built bars stand in for raw ones."""
+        return self._instead is not None
+
     def want(self, symbol: str, rule: str, source: BarInput | None, warmup: int) -> None:
         """Build bars of `symbol` besides its raw events; see `Strategy.aggregate`."""
         parsed = parse_rule(rule)
@@ -78,6 +83,13 @@ class Timeframes:
         raw = set(listened) if self._instead is None else set(listened) - {EventType.BAR}
         return frozenset(raw.union(*(builder.kinds for builder in self._builders)))
 
+    def needs(self, symbols: Iterable[str], warmup_bars: int) -> tuple["Need", ...]:
+        """What is built, for those who have to find its input; `warmup_bars` are those of `replace_bars`."""
+        wanted = self._wanted
+        if self._instead is not None:
+            wanted = [*wanted, *((symbol, *self._instead, warmup_bars) for symbol in symbols)]
+        return tuple(Need(symbol, kinds, rule.interval_ns, warmup) for symbol, rule, kinds, warmup in wanted)
+
     def around(self, handlers: Mapping[EventType, _Handler]) -> Mapping[EventType, _Handler]:
         """The strategy's handlers, with the builders before those of market data."""
         raw = {**handlers} if self._instead is None else {**handlers, EventType.BAR: _ignore}
@@ -102,6 +114,18 @@ class Timeframes:
         for builder in self._builders:
             if problem := builder.problem(loaded.get(builder.symbol, {})):
                 raise ConfigError(f"strategy {self._owner!r}: {problem}")
+
+
+class Need(NamedTuple):
+    """Bars that are built for a strategy out of its raw market data."""
+
+    symbol: str
+    kinds: frozenset[EventType]
+    """What they can be built from."""
+    interval_ns: int
+    """Their length, 0 when time is not what closes them."""
+    warmup: int
+    """How many of them are waited for before the symbol may be traded."""
 
 
 class WarmUp(dict[str, dict[str, int]]):

@@ -53,6 +53,16 @@ class TimeBars(Aggregator):
         self._forming.add(bar)
         return closed
 
+    def close_by(self, ts: int) -> Bar | None:
+        """Nothing more comes of what happened before `ts`: the current bar, if its period has ended by then.
+
+        For those who have a clock, or know that the market was quiet; an input of that period is refused then.
+        """
+        if not self._forming.inputs or self._end > ts:
+            return None
+        self._seen = self._end
+        return self._finish()
+
     def _finish(self) -> Bar:
         return self._forming.finish(self._end - self.interval_ns, self._end)
 
