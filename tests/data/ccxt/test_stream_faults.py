@@ -173,7 +173,7 @@ async def test_b11_a_trade_at_no_price_is_refused(price: str) -> None:
 
 
 async def test_b12_a_slow_consumer_gets_the_latest_quote_and_every_trade() -> None:
-    """B12: while nobody takes events, quotes conflate, trades are not read any more, and none is lost in the end."""
+    """B12: while nobody takes events, quotes conflate, trades are not read, and none is lost in the end."""
     options = FeedOptions(stagger_s=0.0, capacity=50)
     async with world([trades(), quotes()], options=options) as it:
         await it.subscribed(T, Q)
@@ -360,7 +360,7 @@ async def test_a_reconnect_is_filled() -> None:
 
 @pytest.mark.xfail(strict=True, reason="asked of h-venues: BadSymbol of a watch is a refusal")
 async def test_a_refused_symbol_does_not_stop_the_others() -> None:
-    """A symbol that the venue does not know is REFUSED and tried seldom; the rest is live, and the feed is ready."""
+    """A symbol that the venue does not know is REFUSED; the rest is live, and the feed is ready."""
     async with world([trades(), trades("NIX/USDT")]) as it:
         await it.subscribed(T)
         it.trade()
