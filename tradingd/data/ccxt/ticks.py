@@ -204,8 +204,10 @@ class TradeStream(Stream):
             self._tell_bars(joined, bars, bars.until(ts))
 
     def _broken(self) -> None:
-        self.join.interrupted()
-        if not self._can_read:
+        if self._can_read:
+            self.join.interrupted()
+        else:
+            self.join.holes += self.join.last_ts is not None
             self._hole()
 
     def _hole(self) -> None:
