@@ -1,39 +1,35 @@
 """A real account: `VenueAccount` over ccxt's unified interface."""
 
-import asyncio
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 
 import msgspec
 
 from tradingd.domain.enums import OrderType, Side, TimeInForce
-from tradingd.domain.events import AccountPosition, Balance, SubmitOrder
+from tradingd.domain.events import SubmitOrder
 from tradingd.domain.instrument import Instrument
-from tradingd.domain.venue import VenueCapabilities
-from tradingd.errors import ConfigError, VenueRefusedError, VenueUnavailableError
+from tradingd.errors import ConfigError, TradingdError, VenueRefusedError, VenueUnavailableError
 from tradingd.venues.client import VenueClient
-from tradingd.venues.convert import Converter, exact
+from tradingd.venues.convert import exact
 from tradingd.venues.evidence import prove, refuse_rounded
 from tradingd.venues.guarded import StreamFault
-from tradingd.venues.markets import capabilities_of, features_of
-from tradingd.venues.model import Lane, OrderRef, OrderSeen, SeenStatus, TradeSeen, VenueTraits
+from tradingd.venues.markets import common_capabilities, features_of
+from tradingd.venues.model import Lane, OrderRef, OrderSeen
 from tradingd.venues.outcome import NOT_SENT, UNKNOWN_ORDER
 from tradingd.venues.public import PublicVenue
+from tradingd.venues.reading import AccountReads
 from tradingd.venues.requests import OrderRequest, order_request, plain
 from tradingd.venues.settings import Credentials, VenueSettings
-from tradingd.venues.shapes import entries, holds_nothing
 from tradingd.venues.untyped import Untyped
 
 __all__ = ["CcxtAccount", "make_account"]
 
-_MS = 1_000_000
-_NS = 1_000_000_000
 _COLLAR = Decimal("1.01")
 """How far above the best ask a market buy may go, where the venue takes none in the base coin."""
 
 
-class CcxtAccount:
+class CcxtAccount(AccountReads):
     """One account at one venue.
 
     Creates, cancels, reads and streams go through `orders`; what stops everything goes through `kill`, so that
@@ -49,19 +45,10 @@ class CcxtAccount:
         *,
         now: Callable[[], int],
     ) -> None:
-        self.name = settings.name
-        self.row = public.row
-        self.traits: VenueTraits = public.row.traits
-        self.capabilities = VenueCapabilities()
-        self.instruments: Mapping[str, Instrument] = public.instruments
-        self.public = public
-        self.orders = orders
+        super().__init__(public, orders, now=now)
         self.kill = kill
-        self._settings = settings
-        self._now = now
-        self._convert = Converter(public.row, public.ours)
-        self._features: Mapping[str, Untyped] = {}
-        self._clock_is_off = False
+        self.capabilities = common_capabilities(orders.ccxt, settings.market_types, amends=self.row.amends)
+        """What all kinds of markets of the account have in common."""
 
     def __repr__(self) -> str:
         return f"CcxtAccount({self.name}, {self.orders!r})"
@@ -80,13 +67,8 @@ class CcxtAccount:
             if faults:
                 raise ConfigError(f"{self.name}: {faults[0]}")
         if not self.instruments:
-            raise ConfigError(
-                f"{self.name}: no symbol is traded here; open the public side with the run's symbols"
-            )
+            raise ConfigError(f"{self.name}: no symbol is traded here; open the public side with some")
         await self._set_clock()
-        market = self.public.market(next(iter(self.instruments)))
-        self._features = features_of(self.orders.ccxt, market)
-        self.capabilities = capabilities_of(self._features, amends=self.row.amends)
 
     async def close(self) -> None:
         """Close all connections of the account; the public side stays open."""
@@ -99,29 +81,12 @@ class CcxtAccount:
         self._share_markets()
 
     def _share_markets(self) -> None:
-        for client in (self.orders, self.kill):
-            client.take_markets(self.public.client)
-
-    async def _set_clock(self) -> None:
-        await self.public.set_clock()
-        self._clock_is_off = False
-        self._share_markets()
-
-    async def clock_offset_ns(self) -> int:
-        """The venue's clock minus ours: the median of several readings, each halved by its round trip."""
-        return await self.public.clock_offset_ns()
+        super()._share_markets()
+        self.kill.take_markets(self.public.client)
 
     def is_filter_refusal(self, code: str) -> bool:
         """Whether a refusal's code says that tick, lot or size have changed: then refresh the instruments."""
         return code in self.row.filter_codes
-
-    async def _with_clock(self) -> None:
-        """After a refusal for the clock: measure it anew first."""
-        if self._clock_is_off:
-            await self._set_clock()
-
-    def _note(self, error: VenueRefusedError) -> None:
-        self._clock_is_off = self._clock_is_off or error.code in self.row.clock_codes
 
     # --- orders ----------------------------------------------------------------------------------------------
 
@@ -164,7 +129,7 @@ class CcxtAccount:
     def _wants_a_price(self, order: SubmitOrder, instrument: Instrument) -> bool:
         if order.order_type is not OrderType.MARKET or order.side is not Side.BUY or instrument.kind.is_contract:
             return False
-        create = self._features.get("createOrder") or {}
+        create = features_of(self.orders.ccxt, self.public.market(order.symbol)).get("createOrder") or {}
         return bool(create.get("marketBuyRequiresPrice")) and not self.row.buys_base_at_market
 
     async def _market_buy(self, order: SubmitOrder, request: OrderRequest) -> OrderRequest:
@@ -187,10 +152,13 @@ class CcxtAccount:
 
     async def cancel_order(self, ref: OrderRef) -> OrderSeen | None:
         """Ask for a cancel. Returns what the venue says of the order, None where it only says yes."""
-        exchange_id, params = self._naming(ref, self.row.cancel.param, as_id=self.row.cancel.as_id)
+        return await self._cancel(self.orders, ref)
+
+    async def _cancel(self, client: VenueClient, ref: OrderRef) -> OrderSeen | None:
+        exchange_id, params = self._naming(ref, self.row.cancel)
         await self._with_clock()
         try:
-            told = await self.orders.call(
+            told = await client.call(
                 "cancel_order", exchange_id, self.public.to_ccxt(ref.symbol), lane=Lane.CANCEL, params=params
             )
         except VenueRefusedError as error:
@@ -200,37 +168,38 @@ class CcxtAccount:
             return None
         return self._convert.order(told, f"{self.name}: cancel_order", symbol=ref.symbol)
 
-    def _naming(self, ref: OrderRef, param: str, *, as_id: bool) -> tuple[str | None, dict[str, Untyped]]:
-        """How an order is named in a call: by the venue's id where it is known, else by ours."""
-        if ref.exchange_order_id:
-            return ref.exchange_order_id, {}
-        if as_id:
-            return self.row.codec.encode(ref.order_id), {}
-        if param:
-            return None, {param: self.row.codec.encode(ref.order_id)}
-        raise VenueUnavailableError(
-            f"{self.name}: {ref.order_id}: this venue names orders by its own id only, which is not known yet"
-        )
-
     async def cancel_all(self, symbol: str | None = None) -> None:
-        """Cancel everything of a symbol, or of the account: the kill path."""
+        """Cancel everything of a symbol, or of the account's symbols: the kill path, on its own connection.
+
+        What fails for one symbol or order does not keep the others from being tried; the first error is raised
+        at the end.
+        """
+        failures: list[TradingdError] = []
+        for each in self.instruments if symbol is None else [symbol]:
+            try:
+                await self._cancel_symbol(each)
+            except TradingdError as error:
+                failures.append(error)
+        if failures:
+            raise failures[0]
+
+    async def _cancel_symbol(self, symbol: str) -> None:
         if self.kill.has("cancelAllOrders"):
-            for theirs in self._symbols(symbol):
-                await self._cancel_all(theirs)
+            try:
+                await self.kill.call("cancel_all_orders", self.public.to_ccxt(symbol), lane=Lane.CANCEL)
+            except VenueRefusedError as error:
+                if error.code != UNKNOWN_ORDER:  # what some venues say where there is nothing to cancel
+                    raise
             return
-        for seen in await self.fetch_open_orders(symbol):
-            await self.cancel_order(OrderRef(seen.order_id, seen.symbol, seen.exchange_order_id))
-
-    async def _cancel_all(self, theirs: str) -> None:
-        try:
-            await self.kill.call("cancel_all_orders", theirs, lane=Lane.CANCEL)
-        except VenueRefusedError as error:
-            if error.code != UNKNOWN_ORDER:  # what some venues say where there is nothing to cancel
-                raise
-
-    def _symbols(self, symbol: str | None) -> list[str]:
-        chosen = self.instruments if symbol is None else [symbol]
-        return [self.public.to_ccxt(each) for each in chosen]
+        failure: TradingdError | None = None
+        for seen in await self._working(self.kill, Lane.CANCEL, symbol):
+            try:
+                await self._cancel(self.kill, OrderRef(seen.order_id, seen.symbol, seen.exchange_order_id))
+            except TradingdError as error:
+                is_gone = isinstance(error, VenueRefusedError) and error.code == UNKNOWN_ORDER
+                failure = failure if is_gone else error
+        if failure is not None:
+            raise failure
 
     async def edit_order(self, ref: OrderRef, order: SubmitOrder) -> OrderSeen:
         """Change an order in place; refused, unsent, where the venue would cancel it and make another."""
@@ -251,135 +220,6 @@ class CcxtAccount:
         )
         return self._convert.order(told, f"{self.name}: edit_order", symbol=order.symbol)
 
-    # --- evidence --------------------------------------------------------------------------------------------
-
-    async def fetch_order(self, ref: OrderRef) -> OrderSeen | None:
-        """Read one order; None is the venue's definite word that it does not know it now."""
-        if not ref.exchange_order_id and not self.row.fetch.is_offered:
-            return await self._found_working(ref)
-        exchange_id, params = self._naming(ref, self.row.fetch.param, as_id=self.row.fetch.as_id)
-        await self._with_clock()
-        try:
-            told = await self.orders.call(
-                "fetch_order",
-                exchange_id,
-                self.public.to_ccxt(ref.symbol),
-                lane=Lane.EVIDENCE,
-                params={**self.row.read_params, **params},
-            )
-        except VenueRefusedError as error:
-            self._note(error)
-            if error.code == UNKNOWN_ORDER:
-                return None
-            raise
-        what = f"{self.name}: fetch_order"
-        seen = self._convert.order(told, what, symbol=ref.symbol)
-        wanted = ref.exchange_order_id
-        is_other = seen.exchange_order_id != wanted if wanted else seen.order_id not in {"", ref.order_id}
-        if is_other or seen.symbol != ref.symbol:
-            raise VenueUnavailableError(f"{what}: the answer is another order")
-        return seen
-
-    async def _found_working(self, ref: OrderRef) -> OrderSeen:
-        """The order among those that work, where the venue cannot be asked for it by our id."""
-        for seen in await self.fetch_open_orders(ref.symbol):
-            if seen.order_id == ref.order_id:
-                return seen
-        raise VenueUnavailableError(f"{self.name}: fetch_order: this venue cannot be asked by our id")
-
-    async def fetch_open_orders(self, symbol: str | None = None) -> Sequence[OrderSeen]:
-        """Read the working orders, whole: all pages."""
-        theirs = None if symbol is None else self.public.to_ccxt(symbol)
-        found, is_whole = await self._open_orders(theirs)
-        if is_whole:
-            return found
-        if symbol is None:
-            return [seen for each in self.instruments for seen in await self.fetch_open_orders(each)]
-        raise VenueUnavailableError(f"{self.name}: {symbol}: more working orders than one read of this venue has")
-
-    async def _open_orders(self, theirs: str | None) -> tuple[list[OrderSeen], bool]:
-        what = f"{self.name}: fetch_open_orders"
-        page = (self._features.get("fetchOpenOrders") or {}).get("limit")
-        found = list(await self._orders(what, "fetch_open_orders", theirs, None, page))
-        return found, not isinstance(page, int) or len(found) < page
-
-    async def _orders(self, what: str, method: str, *args: Untyped) -> Iterator[OrderSeen]:
-        await self._with_clock()
-        told, body = await self.orders.read(method, *args, lane=Lane.EVIDENCE)
-        symbol = "" if not args or args[0] is None else self.public.ours(args[0])
-        return (self._convert.order(entry, what, symbol=symbol) for entry in entries(told, body, what))
-
-    async def fetch_closed_orders(self, symbol: str, since_ns: int) -> Sequence[OrderSeen]:
-        """Read the orders that are over, from `since_ns` on; empty as well where the venue offers no such call."""
-        found: dict[str, OrderSeen] = {}
-        for method in self._closed_methods():
-            what = f"{self.name}: {method}"
-            for seen in await self._orders(what, method, self.public.to_ccxt(symbol), since_ns // _MS):
-                if seen.status is not SeenStatus.OPEN:
-                    found[seen.exchange_order_id] = seen
-        return list(found.values())
-
-    def _closed_methods(self) -> list[str]:
-        """`fetch_closed_orders` alone leaves out what was canceled."""
-        for unified, method in (
-            ("fetchOrders", "fetch_orders"),
-            ("fetchCanceledAndClosedOrders", "fetch_canceled_and_closed_orders"),
-        ):
-            if self.orders.has(unified):
-                return [method]
-        both = {"fetchClosedOrders": "fetch_closed_orders", "fetchCanceledOrders": "fetch_canceled_orders"}
-        return [method for unified, method in both.items() if self.orders.has(unified)]
-
-    async def fetch_trades(self, symbol: str, since_ns: int) -> Sequence[TradeSeen]:
-        """Read one page of our trades from `since_ns` on, oldest first; the caller pages until nothing is new.
-
-        Where a request may reach only so far, empty stretches are passed over.
-        """
-        window_ns = int((self.traits.trades_window_s or 0) * _NS) if since_ns > 0 else 0
-        while True:
-            until = since_ns + window_ns if window_ns and self._now() - since_ns > window_ns else 0
-            found = await self._trades(symbol, since_ns, until)
-            if found or not until:
-                return found
-            since_ns = until
-
-    async def _trades(self, symbol: str, since_ns: int, until_ns: int) -> list[TradeSeen]:
-        what = f"{self.name}: fetch_my_trades"
-        params = {"until": until_ns // _MS} if until_ns else {}
-        await self._with_clock()
-        told, body = await self.orders.read(
-            "fetch_my_trades",
-            self.public.to_ccxt(symbol),
-            since_ns // _MS or None,
-            self.traits.trades_page,
-            lane=Lane.EVIDENCE,
-            params=params,
-        )
-        found = [self._convert.trade(entry, what, symbol=symbol) for entry in entries(told, body, what)]
-        return sorted(found, key=lambda trade: trade.ts)
-
-    async def fetch_balances(self) -> Sequence[Balance]:
-        """Read what the account holds."""
-        what = f"{self.name}: fetch_balance"
-        await self._with_clock()
-        told, body = await self.orders.read("fetch_balance", lane=Lane.ACCOUNT)
-        found = list(self._convert.balances(told, what))
-        if not found and not holds_nothing(body):
-            raise VenueUnavailableError(f"{what}: the answer has not the shape of a balance")
-        return [balance for balance in found if balance.total or balance.used]
-
-    async def fetch_positions(self) -> Sequence[AccountPosition]:
-        """Read the contract positions; empty where the run has no contracts."""
-        contracts = [
-            self.public.to_ccxt(symbol) for symbol, each in self.instruments.items() if each.kind.is_contract
-        ]
-        if not contracts:
-            return ()
-        what = f"{self.name}: fetch_positions"
-        await self._with_clock()
-        told, body = await self.orders.read("fetch_positions", contracts, lane=Lane.ACCOUNT)
-        return list(self._convert.positions(entries(told, body, what), what))
-
     async def set_dead_man(self, timeout_s: float) -> None:
         """Let the venue cancel all orders unless this is called again within `timeout_s`; 0 disarms it."""
         kind = self.traits.dead_man
@@ -390,35 +230,13 @@ class CcxtAccount:
             return
         name, units = self.row.dead_man_unit
         value = round(timeout_s * units) if timeout_s else self.row.dead_man_off
-        for theirs in self._symbols(None) if "{market}" in self.row.dead_man_params.values() else [""]:
-            market = self.public.market(theirs)["id"] if theirs else ""
+        is_per_market = "{market}" in self.row.dead_man_params.values()
+        for symbol in self.instruments if is_per_market else [""]:
+            market = self.public.market(symbol)["id"] if symbol else ""
             params = {
                 key: market if text == "{market}" else text for key, text in self.row.dead_man_params.items()
             }
             await self.kill.call(kind, lane=Lane.CANCEL, params={**params, name: value})
-
-    # --- hints -----------------------------------------------------------------------------------------------
-
-    async def watch_orders(self) -> Sequence[OrderSeen]:
-        """Wait for news of orders; a venue without this stream never tells any."""
-        told = await self._watched("watchOrders", "watch_orders")
-        return [self._convert.order(entry, f"{self.name}: watch_orders") for entry in told]
-
-    async def watch_trades(self) -> Sequence[TradeSeen]:
-        """Wait for news of our trades."""
-        told = await self._watched("watchMyTrades", "watch_my_trades")
-        what, sign = f"{self.name}: watch_my_trades", self.row.stream_fee_sign
-        return [self._convert.trade(entry, what, fee_sign=sign) for entry in told]
-
-    async def watch_balances(self) -> Sequence[Balance]:
-        """Wait for news of balances; what has become nothing is told as well."""
-        told = await self._watched("watchBalance", "watch_balance")
-        return list(self._convert.balances(told, f"{self.name}: watch_balance"))
-
-    async def _watched(self, unified: str, method: str) -> Untyped:
-        if not self.orders.has(unified):
-            await asyncio.Event().wait()
-        return await self.orders.watch(method)
 
     async def reset_streams(self) -> None:
         """Close the account's sockets, so that the next watch dials anew, at once."""

@@ -98,6 +98,12 @@ class WeightBudget:
         self._lanes: dict[Lane, deque[tuple[float, asyncio.Future[None]]]] = {lane: deque() for lane in Lane}
         self._server: asyncio.Task[None] | None = None
         self._head: Lane | None = None
+        self._last_nonce = 0
+
+    def next_nonce(self, nonce: int) -> int:
+        """`nonce`, or the least that is greater than any before: an account's connections share their order."""
+        self._last_nonce = max(nonce, self._last_nonce + 1)
+        return self._last_nonce
 
     def banned_for(self) -> float:
         """How many seconds nothing may be sent; 0 where nothing stops us."""

@@ -7,37 +7,27 @@ so it never leaves: the errors raised here have the method, the venue's own code
 import asyncio
 from collections.abc import Callable, Mapping
 
-import msgspec
-
-from tradingd.errors import (
-    ConfigError,
-    DuplicateOrderError,
-    RateLimitedError,
-    TradingdError,
-    VenueAuthError,
-    VenueRefusedError,
-    VenueUnavailableError,
-)
+from tradingd.errors import ConfigError, TradingdError, VenueUnavailableError
 from tradingd.venues.budget import WeightBudget
+from tradingd.venues.failures import BrokenStreamError, Judge, with_listed
 from tradingd.venues.guarded import CALL, Call, Guard, StreamFault, guarded_class
 from tradingd.venues.loader import exchange_class
 from tradingd.venues.model import Lane
 from tradingd.venues.origins import Origins, origins_of
-from tradingd.venues.outcome import UNKNOWN_ORDER, Answer, Codes, Verdict, judge, venue_text
 from tradingd.venues.session import Session, own_session
 from tradingd.venues.settings import Credentials, VenueSettings
-from tradingd.venues.setup import ccxt_config, setting_faults
+from tradingd.venues.setup import TRADES_LIMIT, ccxt_config, setting_faults
 from tradingd.venues.table import VenueRow
 from tradingd.venues.untyped import Untyped
 
 __all__ = ["VenueClient", "budget_of"]
 
-_ACTIONS = ("create", "cancel", "edit")
-_WORDS = 160
 _IDLE_WINDOW_S = 2.0
 """The window of a venue that ccxt knows only an interval of."""
 _LISTED_CACHES = {"watch_trades": "trades", "watch_trades_for_symbols": "trades", "watch_my_trades": "myTrades"}
 """What is emptied once it has been handed over, by method."""
+_PUBLIC_CACHES = ("trades", "ohlcvs", "orderbooks", "tickers", "bidsasks")
+"""What a new socket must not begin with."""
 
 
 class _Currencies(dict[str, Untyped]):
@@ -68,11 +58,11 @@ class VenueClient:
         self._is_order_path = is_order_path
         self._session = session
         self._owned: Session | None = None
-        self._secrets = () if credentials is None else tuple(credentials.for_ccxt().values())
         self._guard = Guard(
             budget=budget,
             lane=lane,
             origins=Origins(frozenset(), frozenset()),
+            has_counting_nonce=row.has_counting_nonce,
             used_weight_header=row.used_weight_header,
             used_weight_limit=row.used_weight_limit,
             on_fault=on_fault,
@@ -81,7 +71,10 @@ class VenueClient:
         config = ccxt_config(settings, row, credentials, timeout)
         self._exchange = guarded_class(exchange_class(settings.exchange))(config | {"guard": self._guard})
         self._enter_environment()
-        self._codes = _with_listed(row.codes, self._exchange.exceptions)
+        secrets = () if credentials is None else tuple(credentials.for_ccxt().values())
+        self._judge = Judge(
+            settings.name, with_listed(row.codes, self._exchange.exceptions), budget.banned_for, secrets
+        )
 
     def __repr__(self) -> str:
         return f"VenueClient({self.exchange_id}, {self._settings.environment}, {self._guard.lane.name})"
@@ -149,7 +142,7 @@ class VenueClient:
             VenueRefusedError: a definite refusal; also `VenueAuthError` and `DuplicateOrderError`.
 
         """
-        return _copied(await self._guarded(method, args, params, Call(lane), timeout_s))
+        return await self._guarded(method, args, params, Call(lane), timeout_s, _copied)
 
     async def read(
         self,
@@ -160,7 +153,7 @@ class VenueClient:
     ) -> tuple[Untyped, Untyped]:
         """`call`, and the parsed body of its last answer: whether an empty result is one is told by that alone."""
         call = Call(lane)
-        return _copied(await self._guarded(method, args, params, call, None)), call.body
+        return await self._guarded(method, args, params, call, None, _copied), call.body
 
     async def watch(
         self,
@@ -171,14 +164,28 @@ class VenueClient:
     ) -> Untyped:
         """One wait for news of a stream; the same errors. Await it in a loop that does nothing else.
 
-        `pick` takes what is needed out of ccxt's own object, before anything can change it; without it the whole
-        of it is copied, which of a deep book costs more than all else. ccxt hands out only what is new, and
-        forgets what nobody awaits: see `docs/venues.md`.
+        `pick` is given ccxt's own object at once and takes a copy of what is wanted of it; all is copied without.
+        ccxt hands out only what is new, and forgets what nobody awaits: see `docs/venues.md`.
         """
-        result = await self._guarded(method, args, params, Call(self._guard.lane), None)
-        taken = (pick or _copied)(result)
-        self._forget(_LISTED_CACHES.get(method), result)
-        return taken
+        cache = _LISTED_CACHES.get(method)
+
+        def take(told: Untyped) -> Untyped:
+            result = _copied(told) if pick is None else pick(told)
+            self._forget(cache, told)
+            return result
+
+        try:
+            return await self._guarded(method, args, params, Call(self._guard.lane), None, take)
+        except BrokenStreamError as error:
+            failure = VenueUnavailableError(str(error))
+        # Some handlers of ccxt's raise errors of Python's own, and leave everybody else waiting for ever.
+        await self.reset_streams()
+        raise failure
+
+    @property
+    def trades_limit(self) -> int:
+        """How many trades a hand-over of a stream has at most: one of as many may have lost some."""
+        return TRADES_LIMIT
 
     async def _guarded(
         self,
@@ -187,68 +194,25 @@ class VenueClient:
         params: Mapping[str, Untyped] | None,
         call: Call,
         timeout_s: float | None,
+        take: Callable[[Untyped], Untyped],
     ) -> Untyped:
         self._open()
         token = CALL.set(call)
         try:
             async with asyncio.timeout(timeout_s):
                 named = {} if params is None else {"params": dict(params)}
-                return await getattr(self._exchange, method)(*args, **named)
+                return take(await getattr(self._exchange, method)(*args, **named))
         except asyncio.CancelledError:
             if _is_ours_to_end():
                 raise
-            failure: TradingdError = VenueUnavailableError(f"{self._named(method)}: the connection was closed")
+            failure: TradingdError = VenueUnavailableError(f"{self._judge.name}: {method}: connection closed")
         except TradingdError as error:
-            failure = self._own(method, call, error)
+            failure = self._judge.own(method, call, error)
         except Exception as error:  # noqa: BLE001 - whatever ccxt raises is judged, and its text stays here
-            failure = self._judged(method, call, error)
+            failure = self._judge.judged(method, call, error)
         finally:
             CALL.reset(token)
         raise failure  # outside, so that ccxt's exception is not its context
-
-    def _named(self, method: str) -> str:
-        return f"{self._settings.name}: {method}"
-
-    def _own(self, method: str, call: Call, error: TradingdError) -> TradingdError:
-        """An error of the budget or the allow-list; before an order has left, that it has not is known."""
-        text = f"{self._named(method)}: {error}"
-        if method.startswith(_ACTIONS) and not call.acted:
-            return VenueRefusedError(f"{text}; it was not sent", "NOT_SENT")
-        if isinstance(error, RateLimitedError):
-            return RateLimitedError(text, error.retry_after_s)
-        return VenueUnavailableError(text) if isinstance(error, VenueUnavailableError) else error
-
-    def _judged(self, method: str, call: Call, error: Exception) -> TradingdError:
-        kinds = frozenset(kind.__name__ for kind in type(error).__mro__)
-        acted = call.acted if method.startswith(_ACTIONS) else True
-        verdict, code = judge(Answer(call.status, call.body, kinds, acted and _reached(error)), self._codes)
-        text = f"{self._named(method)}: {self._told(call, error, code)}"
-        if verdict is Verdict.DUPLICATE and method.startswith("create"):
-            return DuplicateOrderError(f"{text}; the venue has this order", code)
-        if verdict is Verdict.AUTH:
-            return VenueAuthError(text, code)
-        if verdict is Verdict.UNKNOWN_ORDER:
-            return VenueRefusedError(text, UNKNOWN_ORDER)
-        if verdict in {Verdict.REFUSED, Verdict.NOT_SENT, Verdict.DUPLICATE}:
-            return VenueRefusedError(text, code)
-        if verdict is Verdict.LIMITED:
-            return RateLimitedError(text, self.budget.banned_for() or None)
-        return VenueUnavailableError(text)
-
-    def _told(self, call: Call, error: Exception, code: str) -> str:
-        """What happened, in a line without an address, a key or a signature."""
-        parts = [type(error).__name__]
-        if call.status is not None:
-            parts.append(f"HTTP {call.status}")
-        if code and code != str(call.status):
-            parts.append(code)
-        words = self._clean(venue_text(call.body))
-        return ", ".join(parts) + (f": {words}" if words else "")
-
-    def _clean(self, words: str) -> str:
-        line = " ".join(words.split())[:_WORDS]
-        is_telling = any(secret in words for secret in self._secrets if secret)
-        return "" if is_telling or "://" in line or "signature=" in line.lower() else line
 
     def _forget(self, cache: str | None, result: Untyped) -> None:
         """Empty a list of ccxt's that has just been handed over: no event can come in between."""
@@ -289,6 +253,10 @@ class VenueClient:
 
     async def reset_streams(self) -> None:
         """Close the sockets; who awaits a stream gets VenueUnavailableError, and the next watch dials at once."""
+        for cache in _PUBLIC_CACHES:
+            held = getattr(self._exchange, cache, None)
+            if isinstance(held, dict):
+                held.clear()
         clients = dict(self._exchange.clients or {})
         self._exchange.clients = {}
         dials = getattr(self._exchange, "ws_dial_backoff", None)
@@ -314,16 +282,6 @@ def _is_ours_to_end() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def _reached(error: BaseException) -> bool:
-    """False where no connection was made at all: then nothing was sent."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if type(cause).__name__ in {"ClientConnectorError", "ClientConnectorDNSError", "gaierror"}:
-            return False
-        cause = cause.__cause__
-    return True
-
-
 def _copied(value: Untyped) -> Untyped:
     """A copy of what ccxt hands out, in plain dicts and lists: it goes on changing its own."""
     if isinstance(value, dict):
@@ -331,21 +289,6 @@ def _copied(value: Untyped) -> Untyped:
     if isinstance(value, list | tuple):
         return [_copied(entry) for entry in value]
     return value
-
-
-def _with_listed(codes: Codes, exceptions: Untyped) -> Codes:
-    return msgspec.structs.replace(codes, listed=frozenset(_listed(exceptions)))
-
-
-def _listed(exceptions: Untyped) -> set[str]:
-    """The codes and phrases in ccxt's table of an exchange, however deep."""
-    found: set[str] = set()
-    for name, value in exceptions.items() if isinstance(exceptions, Mapping) else ():
-        if isinstance(value, Mapping):
-            found |= _listed(value)
-        else:
-            found.add(str(name))
-    return found
 
 
 def budget_of(exchange_id: str, **seams: Untyped) -> WeightBudget:

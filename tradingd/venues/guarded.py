@@ -20,7 +20,7 @@ from tradingd.venues.model import Lane
 from tradingd.venues.origins import Origins
 from tradingd.venues.untyped import Untyped
 
-__all__ = ["CALL", "Call", "GarbledAnswerError", "Guard", "StreamFault", "guarded_class"]
+__all__ = ["CALL", "Call", "GarbledAnswerError", "Guard", "StreamFault", "guarded_class", "seconds"]
 
 _NO_CONTENT = 204
 _BANNED = 418
@@ -45,14 +45,16 @@ class StreamFault(msgspec.Struct, frozen=True):
 class Call:
     """What is noted of one call while it is under way."""
 
-    __slots__ = ("acted", "body", "connected", "lane", "status")
+    __slots__ = ("acted", "body", "lane", "sent", "status")
 
     def __init__(self, lane: Lane) -> None:
         self.lane = lane
         self.status: int | None = None
         self.body: Untyped = None
         self.acted = False
-        self.connected = True
+        """Whether a request left that may have changed anything at the venue."""
+        self.sent = False
+        """Whether any request left."""
 
 
 CALL: ContextVar[Call | None] = ContextVar("venue_call", default=None)
@@ -67,6 +69,7 @@ class Guard:
         budget: WeightBudget,
         lane: Lane,
         origins: Origins,
+        has_counting_nonce: bool = False,
         used_weight_header: str = "",
         used_weight_limit: float = 0.0,
         on_fault: Callable[[StreamFault], None] | None = None,
@@ -76,6 +79,7 @@ class Guard:
         """The lane of what ccxt sends of its own accord, such as a listen key's renewal."""
         self.origins = origins
         """What may be talked to."""
+        self.has_counting_nonce = has_counting_nonce
         self.faults = 0
         self.last_fault: StreamFault | None = None
         self.on_fault = on_fault
@@ -95,6 +99,7 @@ class Guard:
         call = CALL.get()
         if call is not None:
             call.status, call.body = None, None
+            call.sent = True
             call.acted = call.acted or method != "GET"
 
     def answered(self, status: int, headers: Mapping[str, str], body: str) -> str:
@@ -121,8 +126,8 @@ class Guard:
 
     def _heed(self, status: int, headers: Mapping[str, str]) -> None:
         if status in {_TOO_MANY, _BANNED}:
-            self.budget.stop(_seconds(headers.get("retry-after")), is_ban=status == _BANNED)
-        told = _seconds(headers.get(self._header)) if self._header else None
+            self.budget.stop(seconds(headers.get("retry-after")), is_ban=status == _BANNED)
+        told = seconds(headers.get(self._header)) if self._header else None
         if told is not None:
             self.budget.told(told / self._limit)
 
@@ -135,7 +140,8 @@ class Guard:
             self.on_fault(self.last_fault)
 
 
-def _seconds(text: str | None) -> float | None:
+def seconds(text: str | None) -> float | None:
+    """A number of seconds in a header; None where it is none."""
     try:
         value = None if text is None else float(text)
     except ValueError:
@@ -160,6 +166,7 @@ def guarded_class(base: Untyped) -> Untyped:
         "parse_json": _parse_json,
         "client": _client_of(base),
         "on_connected": _on_connected_of(base),
+        "nonce": _nonce_of(base),
     }
     return type(base.__name__, (base,), namespace)
 
@@ -223,3 +230,11 @@ def _on_connected_of(base: Untyped) -> Untyped:
             self.guard.closing = asyncio.ensure_future(client.aiohttp_close())
 
     return on_connected
+
+
+def _nonce_of(base: Untyped) -> Untyped:
+    def nonce(self: Untyped) -> int:
+        value = int(base.nonce(self))
+        return self.guard.budget.next_nonce(value) if self.guard.has_counting_nonce else value
+
+    return nonce

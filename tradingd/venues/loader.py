@@ -52,8 +52,8 @@ class _Shell(ModuleType):
 
 def _looked_up(package: str, name: str) -> Untyped | None:
     if name in _OWN_NAMES or name[0].isupper():
-        for module in _BASES[package]:
-            found = getattr(importlib.import_module(module), name, None)
+        for base in _BASES[package]:
+            found = getattr(importlib.import_module(base), name, None)
             if found is not None:
                 return found
         return None

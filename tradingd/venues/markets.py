@@ -1,6 +1,6 @@
 """Instruments and capabilities out of ccxt's markets and features."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -12,7 +12,15 @@ from tradingd.errors import DataError, MoneyError, VenueUnavailableError
 from tradingd.venues.convert import exact
 from tradingd.venues.untyped import Untyped
 
-__all__ = ["DECIMAL_PLACES", "SIGNIFICANT_DIGITS", "TICK_SIZE", "capabilities_of", "features_of", "instrument_of"]
+__all__ = [
+    "DECIMAL_PLACES",
+    "SIGNIFICANT_DIGITS",
+    "TICK_SIZE",
+    "capabilities_of",
+    "common_capabilities",
+    "features_of",
+    "instrument_of",
+]
 
 # ccxt.base.decimal_to_precision has the same, but importing it imports ccxt
 DECIMAL_PLACES: Final = 2
@@ -115,6 +123,21 @@ def features_of(exchange: Untyped, market: Mapping[str, Untyped]) -> Mapping[str
     if isinstance(found, Mapping) and not market.get("spot"):
         found = found.get("inverse" if market.get("inverse") else "linear") or found
     return found if isinstance(found, Mapping) else {}
+
+
+def common_capabilities(exchange: Untyped, market_types: Sequence[str], *, amends: bool) -> VenueCapabilities:
+    """What may be sent to every kind of market of an account as it is; known before any market is."""
+    features = exchange.features or {}
+    kinds = [features.get(name) or {} for name in market_types]
+    known = [each for kind in kinds for each in ([kind] if "createOrder" in kind else kind.values() or [{}])]
+    all_of_them = [capabilities_of(each or {}, amends=amends) for each in known]
+    return VenueCapabilities(
+        order_types=frozenset.intersection(*(each.order_types for each in all_of_them)),
+        times_in_force=frozenset.intersection(*(each.times_in_force for each in all_of_them)),
+        post_only=all(each.post_only for each in all_of_them),
+        oco=False,
+        modify=amends,
+    )
 
 
 def capabilities_of(features: Mapping[str, Untyped], *, amends: bool) -> VenueCapabilities:

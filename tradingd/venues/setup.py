@@ -11,9 +11,9 @@ from tradingd.venues.settings import Credentials, VenueSettings
 from tradingd.venues.table import VenueRow
 from tradingd.venues.untyped import Untyped
 
-__all__ = ["ccxt_config", "merged", "setting_faults"]
+__all__ = ["TRADES_LIMIT", "ccxt_config", "merged", "setting_faults"]
 
-_TRADES_CACHE = 100_000
+TRADES_LIMIT = 100_000
 """Emptied on each hand-over (`client.py`): only a burst between two polls is ever held."""
 _ORDERS_CACHE = 20_000
 _SLOWEST_ORDER_S = 5.0
@@ -52,7 +52,7 @@ def ccxt_config(
         "fetchCurrencies": False,
         "fetchMargins": False,
         "defaultType": settings.market_types[0],
-        "tradesLimit": _TRADES_CACHE,
+        "tradesLimit": TRADES_LIMIT,
         "ordersLimit": _ORDERS_CACHE,
     }
     # What the user says counts over these, and what is asserted over both.

@@ -16,7 +16,7 @@ from tradingd.venues.model import VenueTraits
 from tradingd.venues.outcome import Codes
 from tradingd.venues.untyped import Untyped
 
-__all__ = ["DEFAULT", "ClientIdUse", "Permission", "VenueRow", "row_of"]
+__all__ = ["DEFAULT", "ClientIdUse", "Permission", "VenueRow", "is_listed", "row_of"]
 
 
 class ClientIdUse(msgspec.Struct, frozen=True):
@@ -89,10 +89,15 @@ class VenueRow(msgspec.Struct, frozen=True, kw_only=True):
     """The implicit dead-man call's own name of the time-out, and how many of its units a second has."""
     dead_man_off: int = 0
     """The value that disarms it."""
+    has_counting_nonce: bool = False
+    """Whether each request's nonce must be greater than the last one's, whichever connection sends it."""
     clock_codes: AbstractSet[str] = frozenset()
     """Refusals because our clock is off: it is measured anew before the next call."""
     filter_codes: AbstractSet[str] = frozenset()
     """Refusals for tick, lot or size: the markets are read anew."""
+    trades_from_id: str = ""
+    """The parameter that reads our trades from an id on, where ids are numbers: more trades of one instant than a
+    page has can be read by that alone."""
     amends: bool = False
     """Whether ccxt's `edit_order` changes the order in place, keeping its id: its default is cancel and new."""
     buys_base_at_market: bool = False
@@ -127,10 +132,10 @@ _BINANCE = VenueRow(
     used_weight_limit=6000.0,
     clock_codes=frozenset({"-1021"}),
     filter_codes=frozenset({"-1013", "-1111", "-4164"}),
+    trades_from_id="fromId",
     options={
         "warnOnFetchOpenOrdersWithoutSymbol": False,
-        # REST tells aggregate trades, with ids of their own: the stream has to tell the same ones to be joined to it
-        "watchTrades": {"name": "aggTrade"},
+        # The stream's trades then have the ids that the history over REST has.
         "watchTradesForSymbols": {"name": "aggTrade"},
     },
 )
@@ -195,6 +200,7 @@ _TABLE = _rows(
             dead_man="cancelAllOrdersAfter",
         ),
         codec=PlainCodec(18),
+        has_counting_nonce=True,
         fetch=NOWHERE,
         withdrawals=Permission(
             "private_post_getapikeyinfo",
@@ -292,3 +298,8 @@ def row_of(exchange_id: str, *, has_dead_man: bool = False) -> VenueRow:
     if known is None:
         return DEFAULT(exchange_id, dead_man="cancelAllOrdersAfter" if has_dead_man else "")
     return known
+
+
+def is_listed(exchange_id: str) -> bool:
+    """Whether the table has a row of this exchange."""
+    return _ALIASES.get(exchange_id, exchange_id) in _TABLE

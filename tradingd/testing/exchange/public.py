@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from tradingd.testing.exchange import views
+from tradingd.testing.exchange.candles import INTERVALS, Candle, opened
 from tradingd.testing.exchange.desk import Desk
-from tradingd.testing.exchange.exact import EIGHT, ZERO, add, mul, quotient, sub, text
+from tradingd.testing.exchange.exact import ZERO, text
 from tradingd.testing.exchange.model import MarketSpec, PublicTrade, Refusal
 from tradingd.testing.exchange.orders import Params, integer, required
 
@@ -27,9 +28,28 @@ __all__ = [
 Json = dict[str, Any]
 
 _DAY_MS = 86_400_000
-_UNITS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": _DAY_MS, "w": 7 * _DAY_MS}
-_MONDAY = 4 * _DAY_MS
-"""The first Monday after 1970-01-01, which was a Thursday: weeks begin on Mondays."""
+_TICKER_NAMES = {
+    "priceChange": "p",
+    "priceChangePercent": "P",
+    "weightedAvgPrice": "w",
+    "prevClosePrice": "x",
+    "lastPrice": "c",
+    "bidPrice": "b",
+    "bidQty": "B",
+    "askPrice": "a",
+    "askQty": "A",
+    "openPrice": "o",
+    "highPrice": "h",
+    "lowPrice": "l",
+    "volume": "v",
+    "quoteVolume": "q",
+    "openTime": "O",
+    "closeTime": "C",
+    "firstId": "F",
+    "lastId": "L",
+    "count": "n",
+}
+"""REST's names of what the ticker stream has in single letters."""
 _DEPTH_WEIGHTS = ((100, 5), (500, 25), (1_000, 50))
 
 
@@ -79,36 +99,13 @@ def day_ticker(desk: Desk, _account: str, params: Params) -> Any:  # noqa: ANN40
 
 def _day(desk: Desk, spec: MarketSpec) -> Json:
     now = desk.now()
+    last = desk.engine.last_price(spec.symbol) or ZERO
     tape = [trade for trade in desk.engine.public_trades(spec.symbol) if trade.ts > now - _DAY_MS]
-    prices = [trade.price for trade in tape] or [desk.engine.last_price(spec.symbol) or ZERO]
-    volume, quote = _volumes(tape)
-    return {
-        "symbol": spec.symbol,
-        "priceChange": text(sub(prices[-1], prices[0])),
-        "priceChangePercent": str(quotient(mul(sub(prices[-1], prices[0]), EIGHT), prices[0] or EIGHT, EIGHT)),
-        "weightedAvgPrice": text(quotient(quote, volume, EIGHT) if volume else ZERO),
-        "prevClosePrice": text(prices[0]),
-        "lastPrice": text(prices[-1]),
-        "lastQty": text(tape[-1].qty if tape else ZERO),
-        **{name: value for name, value in _best(desk, spec).items() if name != "symbol"},
-        "openPrice": text(prices[0]),
-        "highPrice": text(max(prices)),
-        "lowPrice": text(min(prices)),
-        "volume": text(volume),
-        "quoteVolume": text(quote),
-        "openTime": now - _DAY_MS,
-        "closeTime": now,
-        "firstId": tape[0].id if tape else -1,
-        "lastId": tape[-1].id if tape else -1,
-        "count": len(tape),
-    }
-
-
-def _volumes(tape: Sequence[PublicTrade]) -> tuple[Any, Any]:
-    volume, quote = ZERO, ZERO
-    for trade in tape:
-        volume, quote = add(volume, trade.qty), add(quote, mul(trade.price, trade.qty))
-    return volume, quote
+    day = Candle(now - _DAY_MS, last).add_all(tape)
+    best = _best(desk, spec)
+    stream = day.ticker(spec.symbol, now, (best["bidPrice"], best["bidQty"], best["askPrice"], best["askQty"]))
+    rest = {name: stream[key] for name, key in _TICKER_NAMES.items()}
+    return {"symbol": spec.symbol, "lastQty": text(tape[-1].qty if tape else ZERO), **rest}
 
 
 def book_ticker(desk: Desk, _account: str, params: Params) -> Any:  # noqa: ANN401 - an object or a list
@@ -177,65 +174,41 @@ def agg_trades(desk: Desk, _account: str, params: Params) -> list[Json]:
 
 def klines(desk: Desk, _account: str, params: Params) -> list[list[Any]]:
     """Candles made of the trades that are kept. As on Binance, the last one may still be open."""
-    step = _step(required(params, "interval"))
+    step = INTERVALS.get(required(params, "interval"))
+    if step is None:
+        raise Refusal(-1120, "Invalid interval.")
     since, until = integer(params, "startTime"), integer(params, "endTime")
-    candles: dict[int, list[PublicTrade]] = {}
-    for trade in desk.engine.public_trades(required(params, "symbol")):
-        candles.setdefault(_opened(trade.ts, step), []).append(trade)
-    rows = [
-        _candle(start, step, tape)
-        for start, tape in _without_gaps(candles, step, desk.now())
-        if (since or 0) <= start <= (until or start)
-    ]
+    candles = _candles(desk.engine.public_trades(required(params, "symbol")), step, desk.now())
+    rows = [_row(one, step) for one in candles if (since or 0) <= one.start <= (until or one.start)]
     return desk.page(rows, integer(params, "limit"), newest=since is None)
 
 
-def _step(interval: str) -> int:
-    unit = _UNITS.get(interval[-1:])
-    if unit is None or not interval[:-1].isdigit() or not int(interval[:-1]):
-        raise Refusal(-1120, "Invalid interval.")
-    return int(interval[:-1]) * unit
-
-
-def _opened(ts: int, step: int) -> int:
-    origin = _MONDAY if step == _UNITS["w"] else 0
-    return ts - (ts - origin) % step
-
-
-def _without_gaps(
-    candles: dict[int, list[PublicTrade]], step: int, now: int
-) -> list[tuple[int, list[PublicTrade]]]:
-    """Every interval from the first trade to now; a quiet one has the price before it and no volume."""
-    if not candles:
+def _candles(tape: Sequence[PublicTrade], step: int, now: int) -> list[Candle]:
+    """Every interval from the first trade to now; a quiet one has the close before it, and no volume."""
+    if not tape:
         return []
-    rows: list[tuple[int, list[PublicTrade]]] = []
-    last = candles[min(candles)][0]
-    for start in range(min(candles), max(_opened(now, step), *candles) + 1, step):
-        tape = candles.get(start) or [_quiet(last)]
-        last = tape[-1]
-        rows.append((start, tape))
-    return rows
+    by_start: dict[int, list[PublicTrade]] = {}
+    for trade in tape:
+        by_start.setdefault(opened(trade.ts, step), []).append(trade)
+    found: list[Candle] = []
+    for start in range(opened(tape[0].ts, step), max(opened(now, step), *by_start) + 1, step):
+        close = found[-1].close if found else ZERO
+        found.append(Candle(start, close).add_all(by_start.get(start, ())))
+    return found
 
 
-def _quiet(last: PublicTrade) -> PublicTrade:
-    return PublicTrade(last.ts, last.symbol, last.id, last.price, ZERO, last.buyer_maker, 0, 0)
-
-
-def _candle(start: int, step: int, tape: Sequence[PublicTrade]) -> list[Any]:
-    volume, quote = _volumes(tape)
-    bought, paid = _volumes([trade for trade in tape if not trade.buyer_maker])
-    prices = [trade.price for trade in tape]
+def _row(candle: Candle, step: int) -> list[Any]:
     return [
-        start,
-        text(prices[0]),
-        text(max(prices)),
-        text(min(prices)),
-        text(prices[-1]),
-        text(volume),
-        start + step - 1,
-        text(quote),
-        len(tape) if volume else 0,
-        text(bought),
-        text(paid),
+        candle.start,
+        text(candle.open),
+        text(candle.high),
+        text(candle.low),
+        text(candle.close),
+        text(candle.volume),
+        candle.start + step - 1,
+        text(candle.quote),
+        candle.count,
+        text(candle.bought),
+        text(candle.paid),
         "0",
     ]

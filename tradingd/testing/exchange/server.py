@@ -12,7 +12,6 @@ from tradingd.testing.exchange import rest, wsapi
 from tradingd.testing.exchange.auth import ApiKey
 from tradingd.testing.exchange.desk import Desk
 from tradingd.testing.exchange.engine import Engine
-from tradingd.testing.exchange.exact import text
 from tradingd.testing.exchange.limits import LimitPlan
 from tradingd.testing.exchange.model import (
     BalanceChange,
@@ -30,6 +29,7 @@ from tradingd.testing.exchange.model import (
     Transfer,
 )
 from tradingd.testing.exchange.sockets import Socket, SocketHub
+from tradingd.testing.exchange.streams import MarketStreams
 from tradingd.testing.exchange.tls import Certificate, make_certificate, session_for
 
 __all__ = ["MARKETS", "Environment", "LoopbackExchange"]
@@ -71,7 +71,8 @@ def _wall_ms() -> int:
 class LoopbackExchange:
     """An exchange on 127.0.0.1. Use it as an async context manager, or `start()` and `stop()` it.
 
-    `extra_routes` adds routes (the market streams); `faults` spoils what passes; `clock` returns milliseconds.
+    `extra_routes` adds routes before the exchange's own; `faults` spoils what passes; `clock` returns
+    milliseconds.
     All state is this object's own: several may run in one process, each in a loop or a thread of its own.
     """
 
@@ -95,6 +96,7 @@ class LoopbackExchange:
         self.hub = SocketHub(lambda: self.faults)
         self.wire: list[Call] = []
         """Every request as it was received, handled or not."""
+        self.streams = MarketStreams(self)
         self._sessions: dict[int, tuple[Socket, wsapi.Session]] = {}
         self._extra_routes = extra_routes
         self._certificate: Certificate | None = make_certificate() if tls else None
@@ -122,7 +124,8 @@ class LoopbackExchange:
         """Listens on free ports of 127.0.0.1."""
         app = web.Application(client_max_size=1 << 20)
         extra = self._extra_routes(self) if self._extra_routes is not None else ()
-        app.add_routes([*extra, web.get("/ws-api/v3", self._ws_api), web.route("*", "/{path:.*}", self._rest)])
+        app.add_routes([*extra, web.get("/ws-api/v3", self._ws_api), *self.streams.routes()])
+        app.router.add_route("*", "/{path:.*}", self._rest)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()
@@ -133,6 +136,7 @@ class LoopbackExchange:
     async def stop(self) -> None:
         """Closes every socket and stops listening; what hangs is let go."""
         self._stopped.set()
+        self.streams.close()
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -216,9 +220,10 @@ class LoopbackExchange:
             del self.desk.keys[key]
         return bool(keys)
 
-    def balances_text(self, account: str) -> dict[str, tuple[str, str]]:
-        """(free, locked) per asset as texts, for messages."""
-        return {asset: (text(free), text(used)) for asset, (free, used) in self.engine.balances(account).items()}
+    def subscribers(self, account: str) -> int:
+        """How many user data subscriptions the account has at this moment."""
+        names = [name for _, session in self._sessions.values() for name in session.subscriptions.values()]
+        return names.count(account)
 
     # -- REST
     async def _rest(self, request: web.Request) -> web.StreamResponse:

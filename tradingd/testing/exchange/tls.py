@@ -96,7 +96,8 @@ class LoopbackResolver(AbstractResolver):
         """Returns 127.0.0.1 and the exchange's own port, whatever port was asked for."""
         del port
         if host not in self._hosts:
-            raise OSError(f"{host} is not a name of the loopback exchange, and nothing else is reached from here")
+            message = f"{host} is not a name of the loopback exchange, and nothing else is reached from here"
+            raise socket.gaierror(socket.EAI_NONAME, message)
         return [
             ResolveResult(
                 hostname=host,
