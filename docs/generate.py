@@ -3,6 +3,7 @@
 The file is committed; a test compares it with what this script would write.
 """
 
+import json
 import typing
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +24,7 @@ HEAD = """\
 Configuration files are TOML or YAML. Several may be given; each overrides those before it, table by table and key
 by key. Arrays are replaced as a whole, and so are `[[strategies]]`, `[[instruments]]` and `[[data.files]]`.
 Stronger than the files are, in this order: the secrets directory (for `[credentials.*]` only), environment
-variables `TRADINGD__SECTION__KEY=value`, and `--set section.key=value`.
+variables `TRADINGD__SECTION__KEY=value` (never for secrets), and `--set section.key=value`.
 
 An unknown key is refused, with the nearest that exists. Units are in the names: `_s` is seconds, `_percent`
 percent (5 means 5 %), `_bps` basis points. Numbers are exact: `0.1` is one tenth. The text `"none"` unsets an
@@ -31,7 +32,9 @@ optional key that a weaker source has set. Relative paths belong to the file tha
 path inside an installed package.
 
 Secrets belong in a secrets directory (`$TRADINGD_SECRETS_DIR`, or systemd's `$CREDENTIALS_DIRECTORY`): one file a
-secret, `<account>.api_key`, `<account>.secret`, `<account>.password`, `<account>.uid`, readable by you alone.
+secret, `<account>.api_key`, `<account>.secret`, `<account>.password`, `<account>.uid`, readable by you alone. Only
+live trading opens it, for the accounts of `run.accounts`; backtests and paper runs cannot have keys. See
+[go-live.md](go-live.md).
 
 `tradingd check FILE...` prints what all sources together come to, secrets masked and limits told as money.
 """
@@ -84,6 +87,8 @@ def default_of(field: FieldInfo) -> str:
         return "**required**"
     if field.default is None:
         return "not set"
+    if isinstance(field.default, list):
+        return f"`{json.dumps(field.default)}`"
     return f"`{str(field.default).lower() if isinstance(field.default, bool) else field.default}`"
 
 

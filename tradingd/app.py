@@ -7,7 +7,6 @@ is the same.
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,7 @@ from typing import Any
 from tradingd.broker.base import Broker
 from tradingd.config import (
     DataFileSettings,
-    LimitSettings,
     Settings,
-    SizerSettings,
     load_settings,
 )
 from tradingd.data.actions import ActionFiles
@@ -25,33 +22,26 @@ from tradingd.data.catalog import Catalog
 from tradingd.data.handler import DataHandler, LoadReport
 from tradingd.data.instruments import InstrumentRegistry
 from tradingd.data.series import SeriesKind, SeriesSpec, inputs_of, parse_interval, resolve_path
-from tradingd.domain.enums import HaltState
 from tradingd.domain.events import Event
 from tradingd.domain.loading import construct, load_class
+from tradingd.domain.ports import InstrumentLookup
 from tradingd.domain.prices import PriceBoard
 from tradingd.errors import ConfigError, DataError
 from tradingd.portfolio.manager import PortfolioManager
-from tradingd.risk import limits as risk_limits
 from tradingd.risk.manager import RiskManager
-from tradingd.risk.sizing import (
-    AtrTargetSizer,
-    FixedNotionalSizer,
-    FixedQuantitySizer,
-    PercentOfEquitySizer,
-    PositionSizer,
-)
-from tradingd.runtime.clock import ManualClock, TimerQueue
+from tradingd.runtime.clock import ManualClock, SteppedClock, TimerQueue
 from tradingd.runtime.container import Container
 from tradingd.runtime.manager import EventManager
 from tradingd.runtime.sync_manager import SyncEventManager
 from tradingd.strategy.base import Strategy
 from tradingd.strategy.context import StrategyContext
 from tradingd.strategy.factory import StrategyFactory
-from tradingd.strategy.indicators import ATR
 from tradingd.wiring.execution import make_algorithms, make_engine, memory_of
+from tradingd.wiring.market import LiveMarket
+from tradingd.wiring.risk import make_limits, make_sizer
 from tradingd.wiring.simulation import simulated_broker
 
-__all__ = ["bootstrap", "build", "load_market_data", "make_strategies", "register_all"]
+__all__ = ["bootstrap", "build", "check_live_data", "load_market_data", "make_strategies", "register_all"]
 
 
 def bootstrap(
@@ -75,12 +65,16 @@ def bootstrap(
     return build(load_settings(files, overrides=overrides, environ=environ, secrets_dir=secrets_dir))
 
 
-def build(settings: Settings) -> Container:
-    """Build the parts of a run, each with what it needs, none of them running."""
+def build(settings: Settings, market: LiveMarket | None = None) -> Container:
+    """Build the parts of a run, each with what it needs, none of them running.
+
+    `market` are the connected venues of a run on live data; None is a run on recorded data.
+    """
     _make_importable(settings.base_dir)
     container = Container()
     add = container.register
-    clock, prices = ManualClock(), PriceBoard()
+    clock = ManualClock() if market is None else SteppedClock(market.now)
+    prices = PriceBoard()
     timers = TimerQueue(clock)
     manager = _event_manager(settings, clock=clock, prices=prices, timers=timers)
     emit = manager.emit
@@ -89,61 +83,43 @@ def build(settings: Settings) -> Container:
     add("event_manager", manager)
     add("event_bus", manager)
 
-    catalog = _catalog(settings)
-    files = tuple(_file_series(each, settings.base_dir) for each in settings.data.files)
-    instruments = _instruments(settings, catalog, files)
-    add("catalog", catalog)
-    add("instruments", instruments)
-    find = _finder(settings, catalog, files)
-    actions = ActionFiles([each.path for each in settings.data.actions], settings.base_dir, instruments)
-    add("data_handler", DataHandler(find, publish=emit, prices=settings.data.prices, actions=actions))
-
-    books = settings.portfolio
-    portfolio = PortfolioManager(
-        books.initial_cash, books.currency, instruments=instruments, prices=prices, emit=emit
+    instruments = _add_data(container, settings, market, emit)
+    common: dict[str, Any] = {"emit": emit, "clock": clock, "prices": prices, "instruments": instruments}
+    brokers = _brokers(settings, market, manager, common)
+    add("brokers", brokers)
+    add("broker", brokers[0])
+    venues = {broker.venue: broker.capabilities for broker in brokers}
+    portfolio = _portfolio(settings, instruments, prices, emit)
+    sizer = make_sizer(settings.risk.sizer, instruments)
+    add("portfolio_manager", portfolio)
+    add("position_sizer", sizer)
+    add(
+        "risk_manager",
+        RiskManager(
+            portfolio=portfolio,
+            position_sizer=sizer,
+            risk_limits=make_limits(settings.risk),
+            instruments=instruments,
+            prices=prices,
+            emit=emit,
+            allow_short=settings.risk.allow_short,
+            venues=venues,
+        ),
     )
-    sizer = _sizer(settings.risk.sizer, instruments)
-    broker = _broker(settings, emit, clock, instruments, prices)
-    risk = RiskManager(
-        portfolio=portfolio,
-        position_sizer=sizer,
-        risk_limits=_limits(settings),
-        instruments=instruments,
-        prices=prices,
-        emit=emit,
-        allow_short=settings.risk.allow_short,
-        venues={broker.venue: broker.capabilities},
-    )
-    add("broker", broker)
-    algorithms = make_algorithms(
-        settings.execution, emit=emit, clock=clock, timers=timers, prices=prices, instruments=instruments
-    )
+    algorithms = make_algorithms(settings.execution, timers=timers, **common)
     add("algorithms", algorithms)
     execution = make_engine(
         settings.execution,
         algorithms,
-        emit=emit,
-        clock=clock,
-        venues={broker.venue: broker.capabilities},
+        epoch=1 if market is None else market.epoch,
+        venues=venues,
         timers=timers,
-        prices=prices,
-        instruments=instruments,
         reroute=manager.reroute,
+        **common,
         **memory_of(settings.broker),
     )
     add("execution_engine", execution)
-    add("portfolio_manager", portfolio)
-    add("position_sizer", sizer)
-    add("risk_manager", risk)
-    make_context = partial(
-        StrategyContext,
-        emit=emit,
-        clock=clock,
-        prices=prices,
-        portfolio=portfolio,
-        instruments=instruments,
-        timers=timers,
-    )
+    make_context = partial(StrategyContext, portfolio=portfolio, timers=timers, **common)
     add("strategy_factory", StrategyFactory(make_context))
     return container
 
@@ -194,14 +170,44 @@ def load_market_data(container: Container, strategies: Sequence[Strategy]) -> Lo
     settings: Settings = container.get("config")
     named = [symbol for strategy in strategies for symbol in strategy.symbols]
     symbols = list(dict.fromkeys((*named, *settings.data.symbols)))
-    instruments: InstrumentRegistry = container.get("instruments")
     handler: DataHandler = container.get("data_handler")
     report = handler.load_data(symbols, settings.data.start, settings.data.end)
     loaded = inputs_of(scanned.spec for scanned in report.series)
     for strategy in strategies:
         strategy.timeframes.check(loaded)
+    _check_symbols(container, symbols)
+    return report
+
+
+def check_live_data(container: Container, strategies: Sequence[Strategy]) -> LoadReport:
+    """Check that the accounts have all symbols that the strategies and the configuration name.
+
+    Returns a report of nothing loaded, that begins now.
+
+    Raises:
+        ConfigError: a symbol is not among those of the accounts, or nothing tells what it is worth.
+
+    """
+    settings: Settings = container.get("config")
+    named = [symbol for strategy in strategies for symbol in strategy.symbols]
+    symbols = list(dict.fromkeys((*named, *settings.data.symbols)))
+    known: InstrumentLookup = container.get("instruments")
+    for symbol in symbols:
+        if symbol not in known:
+            raise ConfigError(
+                f"{symbol} is not traded by the accounts of this run: add it to `symbols` of one of "
+                f"{', '.join(f'[accounts.{account}]' for account in settings.run.accounts)}"
+            )
+    _check_symbols(container, symbols)
+    now = container.get("clock").now()
+    return LoadReport(series=(), total_events=0, first_ts=now, last_ts=now)
+
+
+def _check_symbols(container: Container, symbols: Sequence[str]) -> None:
+    """Make the instruments of a run, and see that each is paid in something whose worth will be known."""
     portfolio: PortfolioManager = container.get("portfolio_manager")
     portfolio.learn(*symbols)  # an instrument that cannot be made is told before the run, not in it
+    instruments: InstrumentLookup = container.get("instruments")
     for symbol in symbols:
         settle = instruments[symbol].settle
         if not portfolio.can_price(settle):
@@ -210,14 +216,15 @@ def load_market_data(container: Container, strategies: Sequence[Strategy]) -> Lo
                 f'{portfolio.currency}: set portfolio.currency = "{settle}", or add a symbol such as '
                 f"{settle}/{portfolio.currency} to data.symbols"
             )
-    return report
 
 
 def register_all(container: Container, strategies: Sequence[Strategy]) -> None:
     """Register every component with the event manager, in the order of the picture in docs/design.md."""
     manager: EventManager = container.get("event_manager")
-    broker: Broker = container.get("broker")
-    manager.register_component("broker", broker, tuple(broker.handlers()))
+    brokers: Sequence[Broker] = container.get("brokers")
+    for broker in brokers:
+        name = "broker" if len(brokers) == 1 else f"broker.{broker.venue}"
+        manager.register_component(name, broker, tuple(broker.handlers()))
     for name in ("execution_engine", "portfolio_manager", "risk_manager"):
         manager.register_component(name, container.get(name))
     for algorithm in container.get("algorithms"):
@@ -237,6 +244,37 @@ def _event_manager(settings: Settings, **parts: Any) -> EventManager:  # noqa: A
     from tradingd.runtime.async_manager import AsyncEventManager
 
     return AsyncEventManager(**parts, capacity=capacity)
+
+
+def _add_data(
+    container: Container, settings: Settings, market: LiveMarket | None, emit: Callable[[Event], None]
+) -> InstrumentLookup:
+    """Register where market data and instruments come from; returns the instruments."""
+    catalog = _catalog(settings)
+    files = tuple(_file_series(each, settings.base_dir) for each in settings.data.files)
+    instruments = _instruments(settings, catalog, files) if market is None else market.instruments
+    container.register("catalog", catalog)
+    container.register("instruments", instruments)
+    find = _finder(settings, catalog, files)
+    actions = ActionFiles([each.path for each in settings.data.actions], settings.base_dir, instruments)
+    handler = DataHandler(find, publish=emit, prices=settings.data.prices, actions=actions)
+    container.register("data_handler", handler)
+    return instruments
+
+
+def _portfolio(
+    settings: Settings, instruments: InstrumentLookup, prices: PriceBoard, emit: Callable[[Event], None]
+) -> PortfolioManager:
+    """The books: with the cash of the configuration, or opened by what the accounts hold."""
+    live = settings.run.mode == "live"
+    return PortfolioManager(
+        0 if live else settings.portfolio.initial_cash,
+        settings.portfolio.currency,
+        instruments=instruments,
+        prices=prices,
+        emit=emit,
+        opened_by=settings.run.accounts if live else (),
+    )
 
 
 def _make_importable(folder: Path) -> None:
@@ -297,100 +335,14 @@ def _instruments(settings: Settings, catalog: Catalog | None, files: Sequence[Se
     )
 
 
-def _broker(
-    settings: Settings,
-    emit: Callable[[Event], None],
-    clock: ManualClock,
-    instruments: InstrumentRegistry,
-    prices: PriceBoard,
-) -> Broker:
+def _brokers(
+    settings: Settings, market: LiveMarket | None, manager: EventManager, common: Mapping[str, Any]
+) -> tuple[Broker, ...]:
+    """Who fills the orders: the exchanges of the accounts, or one simulated exchange, or the user's own."""
+    if market is not None and settings.run.mode == "live":
+        return market.brokers(manager)
     broker = settings.broker
-    common: dict[str, Any] = {
-        "emit": emit,
-        "clock": clock,
-        "instruments": instruments,
-        "venue": broker.venue,
-        "prices": prices,
-    }
+    given = {**common, "venue": broker.venue}
     if broker.kind != "simulated":
-        own: Broker = construct(load_class(broker.kind, Broker, "broker"), f"broker {broker.kind!r}", common)
-        return own
-    return simulated_broker(broker, common, {settings.portfolio.currency: settings.portfolio.initial_cash})
-
-
-def _sizer(sizer: SizerSettings, instruments: InstrumentRegistry) -> PositionSizer:
-    match sizer.kind:
-        case "fixed_quantity":
-            return FixedQuantitySizer(_needed(sizer.quantity), instruments)
-        case "fixed_notional":
-            return FixedNotionalSizer(_needed(sizer.notional), instruments)
-        case "percent_of_equity":
-            return PercentOfEquitySizer(_needed(sizer.percent), instruments)
-        case "atr_target":
-            return AtrTargetSizer(
-                _needed(sizer.risk_percent),
-                multiple=sizer.atr_multiple,
-                make_atr=lambda: ATR(sizer.atr_period),
-                instruments=instruments,
-            )
-        case path:
-            custom: PositionSizer = _custom(path, "position sizer", "calculate_position_size", sizer.params)
-            return custom
-
-
-def _needed(value: Decimal | None) -> Decimal:
-    """A sizer's field; the settings have checked that it is there."""
-    if value is None:
-        raise ConfigError("risk.sizer: a needed field is missing")
-    return value
-
-
-def _custom(path: str, what: str, method: str, params: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a user's class
-    """An object of a user's class that has the method it will be called by."""
-    cls = load_class(path, object, what)
-    if not callable(getattr(cls, method, None)):
-        raise ConfigError(f"{what} {path!r} has no method {method!r}")
-    return construct(cls, f"{what} {path!r}", params)
-
-
-def _limits(settings: Settings) -> list[risk_limits.Limit]:
-    """The limits in the order in which they are asked: cheap and telling ones first."""
-    chosen = settings.risk.limits
-    found: list[risk_limits.Limit] = [risk_limits.InstrumentFilters(), risk_limits.ReduceOnly()]
-    if not settings.risk.allow_short:
-        found.append(risk_limits.NoShort())
-    if chosen.prevent_self_match:
-        found.append(risk_limits.SelfMatch())
-    found += [make(value) for name, make in _SIMPLE_LIMITS.items() if (value := getattr(chosen, name)) is not None]
-    if chosen.max_open_orders is not None or chosen.max_open_orders_per_symbol is not None:
-        found.append(risk_limits.MaxOpenOrders(chosen.max_open_orders, chosen.max_open_orders_per_symbol))
-    if chosen.max_repeats is not None:
-        found.append(risk_limits.RepeatedOrders(chosen.max_repeats, chosen.repeat_window_s))
-    found += _loss_limits(chosen)
-    return found + [_custom(path, "limit", "check", {}) for path in chosen.extra]
-
-
-_SIMPLE_LIMITS: Mapping[str, Callable[[Any], risk_limits.Limit]] = {
-    "stale_after_s": risk_limits.StaleData,
-    "price_collar_percent": risk_limits.PriceCollar,
-    "max_order_quantity": risk_limits.MaxOrderQuantity,
-    "max_order_notional": risk_limits.MaxOrderNotional,
-    "max_orders_per_minute": risk_limits.OrderRate,
-    "max_position_quantity": risk_limits.MaxPositionQuantity,
-    "max_position_notional": risk_limits.MaxPositionNotional,
-    "max_strategy_capital": risk_limits.MaxStrategyCapital,
-    "max_gross_exposure_percent": risk_limits.MaxGrossExposure,
-    "max_net_exposure_percent": risk_limits.MaxNetExposure,
-    "max_leverage": risk_limits.MaxLeverage,
-}
-
-
-def _loss_limits(chosen: LimitSettings) -> list[risk_limits.Limit]:
-    found: list[risk_limits.Limit] = []
-    if chosen.daily_loss_percent is not None:
-        state = None if chosen.on_daily_loss is None else HaltState[chosen.on_daily_loss.upper()]
-        found.append(risk_limits.DailyLoss(chosen.daily_loss_percent, state))
-    if chosen.max_drawdown_percent is not None:
-        state = HaltState[chosen.on_drawdown.upper()]
-        found.append(risk_limits.MaxDrawdown(chosen.max_drawdown_percent, state))
-    return found
+        return (construct(load_class(broker.kind, Broker, "broker"), f"broker {broker.kind!r}", given),)
+    return (simulated_broker(broker, given, {settings.portfolio.currency: settings.portfolio.initial_cash}),)

@@ -29,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-data_app = typer.Typer(help="Recorded market data: import, list, check.", no_args_is_help=True)
+data_app = typer.Typer(help="Recorded market data: import, resample, list, check.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 
 Files = Annotated[
@@ -140,11 +140,70 @@ def sweep(
 
 
 @app.command()
-def check(files: Files, sets: Overrides = None, as_json: Json = False) -> None:
+def check(
+    files: Files,
+    sets: Overrides = None,
+    online: Annotated[
+        bool,
+        typer.Option(
+            "--online", help="Ask the exchanges, too: keys, clock, markets, filters; exit 69 if any says no."
+        ),
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Check a configuration and print it resolved: secrets masked, limits as money."""
     from tradingd.commands.check import check_config
 
-    check_config(files, sets or [], as_json=as_json)
+    raise typer.Exit(check_config(files, sets or [], online=online, as_json=as_json))
+
+
+@app.command()
+def exchanges(
+    ids: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID]...", help="ccxt's ids; all unless told.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """List the exchanges with what each supports; nothing is asked online."""
+    from tradingd.commands.exchanges import list_exchanges
+
+    list_exchanges(ids or [], as_json=as_json)
+
+
+@app.command()
+def rehearse(
+    config: Annotated[
+        list[Path],
+        typer.Option("--config", metavar="FILE", help="A live configuration; repeated, later ones override."),
+    ],
+    sets: Overrides = None,
+    faults: Annotated[str, typer.Option(help="all, none, or names with commas; `list` lists them.")] = "all",
+    seed: Annotated[int, typer.Option(help="Of the market, the orders and the faults.")] = 1,
+    orders: Annotated[int, typer.Option(min=1, help="How many orders are sent for each fault.")] = 40,
+    duration: Annotated[
+        float, typer.Option(metavar="SECONDS", min=1, help="The longest that one fault may take.")
+    ] = 60.0,
+    cash: Annotated[int, typer.Option(min=1, help="What each account begins with, in dollars.")] = 10_000,
+    as_json: Json = False,
+) -> None:
+    """Run a live configuration against an exchange on this machine on which things go wrong; exit 1 if it fails.
+
+    A fresh exchange and a fresh daemon for each fault. Nothing leaves this machine, and no key is read.
+    """
+    from tradingd.commands.rehearse import rehearse as perform
+
+    raise typer.Exit(
+        perform(
+            config,
+            sets or [],
+            faults,
+            seed=seed,
+            orders=orders,
+            duration_s=duration,
+            cash=cash,
+            as_json=as_json,
+        )
+    )
 
 
 @app.command()
@@ -159,12 +218,15 @@ def strategies(as_json: Json = False) -> None:
 def init(
     folder: Annotated[Path, typer.Argument(help="Where to write; made if missing.")] = Path(),
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that are there.")] = False,
+    template: Annotated[
+        str, typer.Option(help="paper, or live: trading at an exchange, its test venue first.")
+    ] = "paper",
     as_json: Json = False,
 ) -> None:
     """Write a commented configuration and a strategy skeleton that run as they are."""
     from tradingd.commands.init import write_skeleton
 
-    write_skeleton(folder, force=force, as_json=as_json)
+    write_skeleton(folder, force=force, template=template, as_json=as_json)
 
 
 @app.command()
@@ -224,6 +286,36 @@ def data_import(
         kind=kind,
         calendar=calendar,
         instrument=instrument or [],
+        overwrite=overwrite,
+        as_json=as_json,
+    )
+
+
+@data_app.command("resample")
+def data_resample(
+    symbol: Annotated[str, typer.Argument(help="For example AAPL or BTC/USD.")],
+    to: Annotated[str, typer.Option("--to", help="The length of the new bars: 5m, 1h, 1d, 1w.")],
+    catalog: Annotated[Path, typer.Option(help="The catalog folder.")],
+    source: Annotated[
+        str, typer.Option("--from", help="What to build from where there are several: 1m, trades, quotes.")
+    ] = "",
+    dataset: Annotated[
+        str, typer.Option(help="The folder within the catalog; resampled_5m etc. unless told.")
+    ] = "",
+    prices: Annotated[str, typer.Option(help="raw, or adjusted by the file's adj_close.")] = "raw",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a series that is there.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Build longer bars from a series of a catalog, and add them to it."""
+    from tradingd.commands.data import resample_series
+
+    resample_series(
+        catalog,
+        symbol,
+        to,
+        source=source,
+        dataset=dataset,
+        prices=prices,
         overwrite=overwrite,
         as_json=as_json,
     )

@@ -18,6 +18,7 @@
      +-- TransientError         the named kind of failure that a supervisor may restart
      |    +-- VenueUnavailableError  a venue gave no answer that can be believed: nothing is known
      |         +-- RateLimitedError  it asks us to wait, or bans us for a time
+     +-- NotReadyError          an account does not pass the checks before trading     exit 69
      +-- VenueRefusedError      a venue refused, definitely: a parsed answer with a code we know
           +-- VenueAuthError    it refuses the key itself                              exit 77
           +-- DuplicateOrderError  our client order id exists already: evidence, no refusal
@@ -41,6 +42,7 @@ __all__ = [
     "HandlerTimeoutError",
     "IllegalTransitionError",
     "MoneyError",
+    "NotReadyError",
     "OutputError",
     "QueueOverflowError",
     "RateLimitedError",
@@ -140,6 +142,12 @@ class RateLimitedError(VenueUnavailableError):
     def __init__(self, message: str = "", retry_after_s: float | None = None) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class NotReadyError(TradingdError):
+    """An account does not pass the checks before trading."""
+
+    exit_code = 69
 
 
 class VenueRefusedError(TradingdError):

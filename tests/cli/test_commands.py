@@ -14,6 +14,7 @@ from tradingd.strategy.factory import BUILTIN_STRATEGIES
 
 Cli = Callable[..., Result]
 CONFIG = REPO / "config.toml"
+LIVE = REPO / "examples" / "live.toml"
 
 
 def test_help_lists_the_commands(tradingd: Cli) -> None:
@@ -97,14 +98,70 @@ def test_what_check_prints_is_a_configuration(tradingd: Cli, tmp_path: Path) -> 
     assert (again.code, again.err) == (0, "")
 
 
-def test_check_masks_secrets(tradingd: Cli) -> None:
+@pytest.fixture
+def secrets(tmp_path: Path) -> Path:
+    """A secrets directory with the keys of the account `main`."""
+    folder = tmp_path / "secrets"
+    folder.mkdir(mode=0o700)
+    for name in ("api_key", "secret"):
+        (folder / f"main.{name}").write_text("topsecret")
+        (folder / f"main.{name}").chmod(0o600)
+    return folder
+
+
+def test_check_masks_secrets(tradingd: Cli, secrets: Path) -> None:
     """Secrets are shown as stars, in text and JSON."""
-    secret = {"TRADINGD__CREDENTIALS__BINANCE__API_KEY": "topsecret"}
     for arguments in ((), ("--json",)):
-        result = tradingd("check", CONFIG, *arguments, **secret)
-        assert result.code == 0
+        result = tradingd("check", LIVE, *arguments, TRADINGD_SECRETS_DIR=str(secrets))
+        assert (result.code, result.err) == (0, "")
         assert "topsecret" not in result.out
         assert "**********" in result.out
+
+
+def test_check_tells_the_accounts_of_a_live_configuration(tradingd: Cli, secrets: Path) -> None:
+    """Where each trades, and what; limits are told without an amount, since nobody knows the equity yet."""
+    told = tradingd("check", LIVE, TRADINGD_SECRETS_DIR=str(secrets)).out
+    assert "#   main: binance, sandbox, BTC/USDT\n" in told
+    assert "#   daily_loss_percent: 1 % of equity\n" in told
+    assert told.endswith("OK: trend-btc on BTC/USDT\n")
+    shown = tradingd("check", LIVE, "--json", TRADINGD_SECRETS_DIR=str(secrets)).json
+    assert shown["symbols"] == {"BTC/USDT": ["main", "BTC/USDT"]}
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_live_trading_without_keys_says_where_they_belong(tradingd: Cli, command: str) -> None:
+    """With 77, and the names of the files."""
+    result = tradingd(command, LIVE)
+    assert result.code == 77
+    assert "write main.api_key and main.secret, each of mode 600" in result.err
+
+
+def test_check_refuses_a_strategy_of_another_symbol(tradingd: Cli, secrets: Path) -> None:
+    """Only what an account names may be traded."""
+    strategy = "strategies=[{name = 'ma_crossover', params = {symbol = 'ETH/USDT'}}]"
+    result = tradingd("check", LIVE, "--set", strategy, TRADINGD_SECRETS_DIR=str(secrets))
+    assert result.code == 78
+    assert (
+        "'ma_crossover': ETH/USDT: no account of this run trades it; add it to accounts.main.symbols" in result.err
+    )
+
+
+def test_check_of_paper_on_live_data_needs_no_keys(tradingd: Cli) -> None:
+    """Its example is right."""
+    result = tradingd("check", REPO / "examples" / "paper_live.toml")
+    assert (result.code, result.err) == (0, "")
+    assert "#   main: binance, production, BTC/USDT, ETH/USDT\n" in result.out
+    assert "[credentials" not in result.out
+
+
+def test_a_live_configuration_can_be_backtested(tradingd: Cli) -> None:
+    """Where its symbols have recorded data: without keys, with the same strategies and limits."""
+    data = ("--set", "data.catalog=pkg:tradingd/sample_data", "--set", "data.interval=1d")
+    strategy = "strategies=[{name = 'ma_crossover', params = {symbol = 'AAPL'}}]"
+    money = ("--set", "portfolio.currency=USD", "--set", "data.end=2001-01-01")
+    result = tradingd("backtest", LIVE, *data, "--set", strategy, *money, "--json")
+    assert (result.code, result.err) == (0, "")
+    assert result.json["mode"] == "BACKTEST"
 
 
 def test_check_finds_what_a_run_would_stumble_over(tradingd: Cli) -> None:
@@ -134,6 +191,21 @@ def test_init_writes_what_runs(tradingd: Cli) -> None:
         "mine-aapl": True,
         "trend-msft": True,
     }
+
+
+def test_init_writes_a_live_configuration(tradingd: Cli, secrets: Path) -> None:
+    """It passes check once the keys are there: on the test venue, with every mandatory limit."""
+    assert tradingd("init", "mine", "--template", "live").code == 0
+    result = tradingd("check", "mine/config.toml", TRADINGD_SECRETS_DIR=str(secrets))
+    assert (result.code, result.err) == (0, "")
+    assert 'environment = "sandbox"' in result.out
+    assert result.out.endswith("OK: mine-btc on BTC/USDT\n")
+
+
+def test_init_knows_its_templates(tradingd: Cli) -> None:
+    """Another one is a usage error that names them."""
+    result = tradingd("init", "--template", "swap")
+    assert (result.code, result.err) == (64, "tradingd: --template swap: use paper or live\n")
 
 
 def test_init_overwrites_nothing(tradingd: Cli, tmp_path: Path) -> None:
@@ -173,6 +245,22 @@ def test_imported_data_can_be_traded(tradingd: Cli, tmp_path: Path) -> None:
     refused = tradingd("data", "import", "mine.csv", *options)
     assert refused.code == 65
     assert "overwrite" in refused.err
+
+
+def test_resampled_data_can_be_traded(tradingd: Cli, tmp_path: Path) -> None:
+    """Longer bars that were built of a series are listed and backtested, by their interval."""
+    rows = "\n".join(f"{1_600_000_200 + 60 * i},{100 + i % 7},110,90,{101.5 + i % 5},5" for i in range(200))
+    (tmp_path / "mine.csv").write_text(f"timestamp,open,high,low,close,volume\n{rows}\n")
+    tradingd("data", "import", "mine.csv", "--catalog", "cat", "--symbol", "FOO/USD", "--interval", "1m")
+    told = tradingd("data", "resample", "FOO/USD", "--to", "5m", "--catalog", "cat")
+    assert told.out == f"{tmp_path / 'cat/resampled_5m/FOO_USD.parquet'}: 40 bars of FOO/USD\n"
+    (tmp_path / "c.toml").write_text(
+        '[data]\ncatalog = "cat"\ninterval = "5m"\n[[strategies]]\nname = "ma_crossover"\n'
+        'params = { symbol = "FOO/USD", fast_ma = 2, slow_ma = 5 }\n'
+    )
+    assert tradingd("backtest", "c.toml", "--json").json["events"] == 40
+    again = tradingd("data", "resample", "FOO/USD", "--to", "5m", "--catalog", "cat", "--from", "1m", "--json")
+    assert (again.code, "--overwrite" in again.err) == (65, True)
 
 
 def test_import_says_what_it_cannot_do(tradingd: Cli, tmp_path: Path) -> None:

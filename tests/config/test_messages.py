@@ -105,7 +105,7 @@ def test_a_key_of_another_table_is_told_where_it_belongs() -> None:
 @pytest.mark.parametrize(
     ("overrides", "key", "message"),
     [
-        (["run.mode=live"], "run.mode", "must be one of 'paper' or 'backtest' (got 'live')"),
+        (["run.mode=real"], "run.mode", "must be one of 'paper', 'backtest' or 'live' (got 'real')"),
         (["run.mode=papr"], "run.mode", 'did you mean "paper"?'),
         (["run.name=My Bot"], "run.name", "must be lower-case letters and digits"),
         (["portfolio.initial_cash=0"], "portfolio.initial_cash", "must be greater than 0 (got 0)"),

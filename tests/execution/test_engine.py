@@ -255,3 +255,13 @@ def test_handles_what_it_cannot_do_without() -> None:
     """The engine handles each event that it requires."""
     engine = Desk().engine
     assert set(engine.handlers()) == engine.required_events >= {EventType.ORDER, EventType.TRADE_REPORT}
+
+
+def test_cancel_all_may_spare_what_only_reduces() -> None:
+    """With `spare_reducing` the protective orders of what is held stay at work."""
+    desk = Desk(place=False)
+    terms: dict[str, Any] = {"order_type": OrderType.STOP, "stop_price": Decimal(90), "side": Side.SELL}
+    desk.engine.place_order(approved(intent_id="s:1", **terms, reduce_only=True))
+    entry = desk.engine.place_order(approved(intent_id="s:2", order_type=OrderType.LIMIT, limit_price=Decimal(95)))
+    assert desk.engine.cancel_all("STOPPING", spare_reducing=True) == 1
+    assert [command.order_id for command in desk.log.of(CancelOrder)] == [entry]

@@ -9,7 +9,15 @@ import pytest
 from tradingd.domain.events import Timer
 from tradingd.domain.ports import Clock, TimerService
 from tradingd.errors import UsageError
-from tradingd.runtime.clock import NEVER, Backoff, ManualClock, RestartBudget, TimerQueue, WallClock
+from tradingd.runtime.clock import (
+    NEVER,
+    Backoff,
+    ManualClock,
+    RestartBudget,
+    SteppedClock,
+    TimerQueue,
+    steady_wall_time,
+)
 
 SECOND = 1_000_000_000
 
@@ -49,11 +57,34 @@ def test_manual_clock_never_goes_back(move: Callable[[ManualClock], None]) -> No
     assert clock.now() == 100
 
 
-def test_wall_clock_tells_the_machine_time() -> None:
-    """The wall clock is time.time_ns."""
-    clock: Clock = WallClock()
+def test_steady_wall_time_starts_at_the_machine_time() -> None:
+    """The steady time begins at the machine's wall time and counts on from there."""
     before = time.time_ns()
-    assert before <= clock.now() <= time.time_ns()
+    source = steady_wall_time()
+    first = source()
+    assert before <= first <= time.time_ns() + 1_000_000
+    assert source() >= first
+
+
+def test_stepped_clock_stands_still_between_steps() -> None:
+    """A stepped clock tells one time until it is moved on, whatever its source says meanwhile."""
+    times = iter((100, 150, 170))
+    clock = SteppedClock(lambda: next(times))
+    stepped: Clock = clock
+    assert stepped.now() == 100
+    assert clock.reach(7) == 150
+    assert stepped.now() == 100
+    clock.advance_to(150)
+    assert stepped.now() == 150
+
+
+def test_stepped_clock_never_goes_back() -> None:
+    """A source that jumps back does not take the clock with it."""
+    times = iter((100, 40))
+    clock = SteppedClock(lambda: next(times))
+    assert clock.reach(0) == 100
+    clock.advance_to(60)
+    assert clock.now() == 100
 
 
 def test_no_timer_is_never_due() -> None:

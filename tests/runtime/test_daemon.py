@@ -67,6 +67,7 @@ async def test_every_component_has_a_task_of_its_own() -> None:
         "component.strategy.breakout-msft",
         "market_data",
         "feed.replay",
+        "run.begin",
     }
 
 

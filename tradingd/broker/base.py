@@ -1,7 +1,7 @@
 """The interface that every broker, simulated or real, offers."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Awaitable, Callable, Container, Mapping
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -68,6 +68,20 @@ class Broker(ABC):
         """
         return False
 
+    # --- what a broker with a connection of its own adds -------------------------------------------------------
+
+    def tasks(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
+        """What has to run beside the components, by name, for the supervisor; nothing unless told."""
+        return {}
+
+    async def ready(self) -> None:  # noqa: B027 - a simulated one always is
+        """Wait until its venue can be traded with; at once unless told."""
+
+    async def settled(self) -> None:  # noqa: B027 - a simulated one answers at once
+        """Wait until nothing is under way to the venue whose answer is still to come; at once unless told."""
+
+    # --- to implement --------------------------------------------------------------------------------------
+
     @abstractmethod
     def place_order(self, order: SubmitOrder) -> None:
         """Place an order."""
@@ -105,7 +119,7 @@ class Broker(ABC):
         self.cancel_order(command.order_id)
 
     def on_submit_modify(self, command: ModifyOrder) -> None:
-        """Take execution's change."""
+        """Take execution's change; a broker that repeats its number in the answer overrides this."""
         self.modify_order(command.order_id, command.quantity, command.limit_price, command.stop_price)
 
     def handlers(self) -> Mapping[EventType, Callable[[Any], None]]:

@@ -72,6 +72,68 @@ level = "info"
 format = "auto"              # a live panel on a terminal, JSON lines when piped
 """
 
+_LIVE = """\
+# Live trading of your own, on the exchange's own test venue first. Try, in this folder:
+#
+#   tradingd exchanges binance            what the exchange supports
+#   tradingd check config.toml --online   keys, clock, markets, filters, limits
+#   tradingd rehearse --config config.toml --faults all --seed 7
+#   tradingd run config.toml
+#
+# The keys are no part of this file. Make them at the exchange, without leave to withdraw, then:
+#
+#   mkdir -m 700 secrets; umask 077; cat > secrets/main.api_key; cat > secrets/main.secret
+#   export TRADINGD_SECRETS_DIR=$PWD/secrets
+
+[run]
+name = "mine-live"
+mode = "live"                # "paper" trades on the same live data with simulated money, and cannot have keys
+accounts = ["main"]          # who may trade
+
+[accounts.main]
+exchange = "binance"         # `tradingd exchanges` lists them
+environment = "sandbox"      # then "production", when the rehearsal passes and the sandbox has run for days
+symbols = ["BTC/USDT"]       # all that this account may trade; BTC/USDT:USDT is the swap
+market_types = ["spot"]      # and "swap", "future", "option"
+order_timeout_s = 5          # how long an order's request may take; then its outcome is looked for
+# dead_man_s = 60            # where it can, the exchange cancels all orders, stops too, when we fall silent
+
+[data]
+# feed = "live"              # on paper; live trading is always on live data
+interval = "1m"              # how long bars are; they are built from the trades
+
+[data.live]
+stale_after_s = 15           # a stream silent for so long is closed and opened anew
+
+[[strategies]]
+name = "my_strategy:MyStrategy"        # a class in my_strategy.py beside this file
+id = "mine-btc"
+params = { symbol = "BTC/USDT", lookback = 50 }
+
+[portfolio]
+currency = "USDT"            # what equity and limits are counted in; the cash is what the account has
+
+[risk]
+allow_short = false
+
+[risk.sizer]
+kind = "fixed_notional"      # small, and of a size that you know
+notional = 20
+
+[risk.limits]                # all of these are mandatory for live trading
+max_order_notional = 25
+max_position_notional = 50   # or max_position_quantity
+max_gross_exposure_percent = 20        # or max_leverage
+price_collar_percent = 1
+stale_after_s = 30
+max_orders_per_minute = 10
+daily_loss_percent = 1
+max_drawdown_percent = 5
+
+[logging]
+level = "info"
+"""
+
 _STRATEGY = '''\
 """A strategy to begin with: buys above its average of the last bars, gets out below it."""
 
@@ -121,28 +183,35 @@ class MyStrategy(Strategy):
         """When an order of this strategy changed, or was denied: `update.status`, `update.reason`."""
 '''
 
-_FILES = {"config.toml": _CONFIG, "my_strategy.py": _STRATEGY}
+_TEMPLATES = {"paper": _CONFIG, "live": _LIVE}
+_NEXT = {
+    "paper": "tradingd run {}",
+    "live": "put the keys into a secrets directory, as it says, and tradingd check {} --online",
+}
 
 
-def write_skeleton(folder: Path, *, force: bool, as_json: bool = False) -> None:
+def write_skeleton(folder: Path, *, force: bool, template: str = "paper", as_json: bool = False) -> None:
     """Write the configuration and the strategy; nothing is overwritten without `force`.
 
     Raises:
-        UsageError: a file is there, or the folder cannot be written.
+        UsageError: there is no such template, a file is there, or the folder cannot be written.
 
     """
-    there = [name for name in _FILES if (folder / name).exists()]
+    if template not in _TEMPLATES:
+        raise UsageError(f"--template {template}: use {' or '.join(_TEMPLATES)}")
+    files = {"config.toml": _TEMPLATES[template], "my_strategy.py": _STRATEGY}
+    there = [name for name in files if (folder / name).exists()]
     if there and not force:
         raise UsageError(f"{folder / there[0]} is there already; give another folder, or --force to overwrite it")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, text in _FILES.items():
+        for name, text in files.items():
             (folder / name).write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"cannot write to {folder}: {error.strerror}") from error
     if as_json:
-        echo_json({"written": [str(folder / name) for name in _FILES]})
+        echo_json({"written": [str(folder / name) for name in files]})
         return
-    for name in _FILES:
+    for name in files:
         typer.echo(f"wrote {folder / name}")
-    typer.echo(f"\nNow: tradingd run {folder / 'config.toml'}")
+    typer.echo(f"\nNow: {_NEXT[template].format(folder / 'config.toml')}")

@@ -5,12 +5,13 @@ import secrets
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from tradingd.analytics.recorder import RunRecorder
 from tradingd.analytics.summary import Summary
-from tradingd.app import build, load_market_data, make_strategies, register_all
+from tradingd.app import build, check_live_data, load_market_data, make_strategies, register_all
 from tradingd.commands.output import show_summary
 from tradingd.config import Settings, load_settings
 from tradingd.data.handler import LoadReport
@@ -25,8 +26,9 @@ if TYPE_CHECKING:  # a backtest has no need of an event loop, and none of struct
 
     from tradingd.ops.logging import LogHandle
     from tradingd.runtime.daemon import DaemonSession
+    from tradingd.wiring.live import ConnectedMarket
 
-__all__ = ["exit_code", "run_backtest", "run_daemon"]
+__all__ = ["exit_code", "run_backtest", "run_connected", "run_daemon"]
 
 _NS = 1_000_000_000
 _FORCED = 130
@@ -53,8 +55,7 @@ def run_backtest(
 ) -> None:
     """Run a backtest from configuration files and print its summary."""
     recorder_format = _format(fmt, out)
-    load_settings(files, overrides=sets, environ=os.environ)  # what it says of run.mode is checked, then replaced
-    settings = load_settings(files, overrides=[*sets, "run.mode=backtest"], environ=os.environ)
+    settings = load_settings(files, overrides=sets, environ=os.environ, forced={"run": {"mode": "backtest"}})
     container, strategies, report = _prepare(settings)
     session = BacktestSession(
         container,
@@ -78,39 +79,25 @@ def run_daemon(
     """Run the daemon from configuration files; returns the exit code. `as_json`: JSON lines on a terminal, too."""
     import asyncio
 
-    from tradingd.ops.logging import EventLogger
-    from tradingd.runtime.daemon import END_OF_DATA, DaemonSession
+    from tradingd.runtime.daemon import END_OF_DATA
 
     recorder_format = _format(fmt, out)
     settings = load_settings(files, overrides=sets, environ=os.environ)
     if settings.run.mode == "backtest":
         raise UsageError('the configuration says run.mode = "backtest"; use `tradingd backtest`')
-    container, strategies, report = _prepare(settings)
+    recorded = _prepare(settings) if settings.data.feed == "replay" else None
     panel = settings.logging.format == "auto" and not as_json and _is_terminal()
     handle = _logging(settings, panel=panel)
-    session = DaemonSession(
-        container,
-        strategies,
-        report,
-        name=settings.run.name,
-        run_id=_run_id(settings),
-        recorder=_recorder(out, recorder_format),
-        log=handle.logger,
-        speed=_speed(settings, report),
-        handler_timeout_s=float(settings.runtime.handler_timeout_s),
-        stop_timeout_s=float(settings.runtime.stop_timeout_s),
-    )
-    logger = EventLogger(handle.logger)
-    session.manager.observe(logger.observe, _LOGGED)
-    _log_gaps(handle, report)
-    if panel:
-        _attach_panel(session)
-    else:
-        session.attach("status", session.status)
+    recorder = _recorder(out, recorder_format)
+    start = partial(_session, settings, handle, panel=panel, recorder=recorder)
     runner = asyncio.Runner(loop_factory=_loop_factory(settings.runtime.uvloop))
     patience_s = _FLUSH_S
     try:
-        summary = runner.run(session.run())
+        if recorded is None:
+            session, summary = runner.run(_run_live(settings, start))
+        else:
+            session = start(*recorded, speed=_speed(settings, recorded[2]))
+            summary = runner.run(session.run())
         if summary.stop_reason == END_OF_DATA:
             patience_s = _PATIENT_FLUSH_S
         if not panel:
@@ -126,6 +113,68 @@ def run_daemon(
         os._exit(code or _FORCED)
     runner.close()
     return code
+
+
+def _session(
+    settings: Settings,
+    handle: "LogHandle",
+    container: Container,
+    strategies: Sequence[Strategy],
+    report: LoadReport,
+    *,
+    panel: bool,
+    recorder: RunRecorder | None,
+    **options: Any,  # noqa: ANN401 - those of DaemonSession that differ between recorded and live data
+) -> "DaemonSession":
+    """The daemon's session, with those who watch it."""
+    from tradingd.ops.event_logger import EventLogger
+    from tradingd.runtime.daemon import DaemonSession
+
+    session = DaemonSession(
+        container,
+        strategies,
+        report,
+        name=settings.run.name,
+        run_id=_run_id(settings),
+        recorder=recorder,
+        log=handle.logger,
+        handler_timeout_s=float(settings.runtime.handler_timeout_s),
+        stop_timeout_s=float(settings.runtime.stop_timeout_s),
+        **options,
+    )
+    session.keep(EventLogger(handle.logger).observe, _LOGGED)
+    _log_gaps(handle, report)
+    if panel:
+        _attach_panel(session)
+    else:
+        session.attach("status", session.status)
+    return session
+
+
+async def _run_live(settings: Settings, start: "Callable[..., DaemonSession]") -> "tuple[DaemonSession, Summary]":
+    """Connect, run, and close the connections, whatever happens."""
+    from tradingd.wiring.live import connect
+
+    market = await connect(settings)
+    try:
+        return await run_connected(settings, market, start)
+    finally:
+        await market.close()
+
+
+async def run_connected(
+    settings: Settings, market: "ConnectedMarket", start: "Callable[..., DaemonSession]"
+) -> "tuple[DaemonSession, Summary]":
+    """Run a daemon on connected venues until it is stopped; returns its session and what it came to."""
+    from tradingd.wiring.live import live_options, without_keys
+
+    open_settings = without_keys(settings)
+    container = build(open_settings, market)
+    strategies = make_strategies(container)
+    report = check_live_data(container, strategies)
+    register_all(container, strategies)
+    session = start(container, strategies, report, **live_options(open_settings, market, strategies))
+    return session, await session.run()
 
 
 def _prepare(settings: Settings) -> tuple[Container, list[Strategy], LoadReport]:

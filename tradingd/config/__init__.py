@@ -4,9 +4,10 @@ Sources, the strongest first:
 
 1. `--set section.key=value`. The value is TOML if it parses as such (`5`, `0.1`, `["a", "b"]`), else text.
 2. Environment variables `TRADINGD__SECTION__KEY=value`, in any case. Arrays and tables are JSON. A variable for a
-   key is stronger than one for its table.
+   key is stronger than one for its table. There are none for secrets.
 3. The secrets directory, for `[credentials.<account>]` only: the argument, else `$TRADINGD_SECRETS_DIR`, else
-   systemd's `$CREDENTIALS_DIRECTORY`. A file per secret, `binance.api_key` or `binance__api_key`, mode 600.
+   systemd's `$CREDENTIALS_DIRECTORY`. A file per secret, `main.api_key` or `main__api_key`, mode 600. Only live
+   trading opens it, and there only the files of the accounts that `run.accounts` names.
 4. Files, TOML or YAML, each stronger than those before it.
 5. Defaults.
 
@@ -19,12 +20,16 @@ text, ints and the decimals of TOML, YAML and JSON become Decimals of their very
 the file that names them, or to the working directory where the environment or `--set` names them.
 """
 
+from tradingd.config.accounts import AccountSettings as AccountSettings
+from tradingd.config.accounts import run_symbols as run_symbols
 from tradingd.config.broker import BrokerSettings as BrokerSettings
 from tradingd.config.broker import LatencySettings as LatencySettings
 from tradingd.config.costs import FeeSettings as FeeSettings
 from tradingd.config.costs import SlippageSettings as SlippageSettings
 from tradingd.config.costs import TierSettings as TierSettings
 from tradingd.config.hints import nearest_hint as nearest_hint
+from tradingd.config.livedata import LiveDataSettings as LiveDataSettings
+from tradingd.config.livedata import RecordSettings as RecordSettings
 from tradingd.config.load import load_settings as load_settings
 from tradingd.config.models import CredentialSettings as CredentialSettings
 from tradingd.config.models import DataActionsSettings as DataActionsSettings
@@ -45,6 +50,8 @@ from tradingd.config.section import ConfigSection as ConfigSection
 from tradingd.config.settings import Settings as Settings
 
 __all__ = [
+    "MANDATORY_LIMITS",
+    "AccountSettings",
     "BrokerSettings",
     "ConfigSection",
     "CredentialSettings",
@@ -56,8 +63,10 @@ __all__ = [
     "InstrumentSettings",
     "LatencySettings",
     "LimitSettings",
+    "LiveDataSettings",
     "LoggingSettings",
     "PortfolioSettings",
+    "RecordSettings",
     "ReplaySettings",
     "RiskSettings",
     "RunSettings",
@@ -69,4 +78,5 @@ __all__ = [
     "TierSettings",
     "load_settings",
     "nearest_hint",
+    "run_symbols",
 ]

@@ -45,8 +45,9 @@ Lackable = Literal[
 class BrokerSettings(Section):
     """`[broker]`: who fills the orders."""
 
-    kind: Annotated[str, name_or_class("simulated")] = Field(
-        "simulated", description="simulated, or your own class as `package.module:Class`."
+    kind: Annotated[str, name_or_class("simulated", "ccxt")] = Field(
+        "simulated",
+        description="simulated, or your own class as `package.module:Class`; live trading implies ccxt.",
     )
     venue: Text = Field("SIM", description="The name of the venue in instruments, orders and fills.")
     account: Literal["cash", "margin"] = Field("cash", description="cash cannot owe; margin may borrow.")

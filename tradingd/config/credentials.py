@@ -1,8 +1,13 @@
-"""The secrets directory: a file per secret, named `<account>.<field>` or `<account>__<field>`."""
+"""Where keys come from: the secrets directory, a file per secret, or `[credentials]` in a private file.
+
+Only live trading has keys, and only those of the accounts that it names: all others are never read, or dropped
+before anything is made of them.
+"""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from tradingd.config.hints import nearest_hint
 from tradingd.config.layers import Layer, nested
@@ -10,23 +15,45 @@ from tradingd.config.models import CredentialSettings
 from tradingd.config.private import others_access
 from tradingd.errors import CredentialsError, UnknownKeyError
 
-__all__ = ["secret_layers"]
+__all__ = ["secret_layers", "secrets_folder", "with_keys_of"]
 
 _VARIABLES = ("TRADINGD_SECRETS_DIR", "CREDENTIALS_DIRECTORY")
 
 
-def secret_layers(directory: Path | None, environ: Mapping[str, str]) -> list[Layer]:
-    """A layer per secret in `directory`, else in $TRADINGD_SECRETS_DIR, else in systemd's directory.
+def secrets_folder(directory: Path | None, environ: Mapping[str, str]) -> Path | None:
+    """`directory`, else $TRADINGD_SECRETS_DIR, else systemd's directory."""
+    return directory or next((Path(environ[name]) for name in _VARIABLES if environ.get(name)), None)
+
+
+def secret_layers(folder: Path, accounts: Collection[str]) -> list[Layer]:
+    """A layer per secret of one of `accounts`; files of other accounts are not opened.
 
     Raises:
         CredentialsError: the directory or a file in it is missing, empty, unreadable, or others can read it.
         UnknownKeyError: a file is named after no field of credentials.
 
     """
-    folder = directory or next((Path(environ[name]) for name in _VARIABLES if environ.get(name)), None)
-    if folder is None:
-        return []
-    return [_layer(path) for path in _files(folder)]
+    named = [(path, *_account_and_field(path)) for path in _files(folder)]
+    return [
+        Layer(str(path), nested(("credentials", account, field), _content(path)))
+        for path, account, field in named
+        if account in accounts
+    ]
+
+
+def with_keys_of(accounts: Collection[str], layers: Sequence[Layer]) -> list[Layer]:
+    """The layers with the `[credentials]` of these accounts only."""
+    return [Layer(layer.label, _with_keys_of(accounts, layer.tree)) for layer in layers]
+
+
+def _with_keys_of(accounts: Collection[str], tree: Mapping[str, Any]) -> dict[str, Any]:
+    rest = {key: value for key, value in tree.items() if key != "credentials"}
+    found = tree.get("credentials")
+    if found is None or not accounts:
+        return rest
+    if isinstance(found, Mapping):
+        found = {account: keys for account, keys in found.items() if account in accounts}
+    return {**rest, "credentials": found}
 
 
 def _files(folder: Path) -> list[Path]:
@@ -40,11 +67,6 @@ def _files(folder: Path) -> list[Path]:
         return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     except OSError as error:
         raise CredentialsError(f"{folder}: the secrets directory cannot be read: {error.strerror}") from None
-
-
-def _layer(path: Path) -> Layer:
-    account, field = _account_and_field(path)
-    return Layer(str(path), nested(("credentials", account, field), _content(path)))
 
 
 def _account_and_field(path: Path) -> tuple[str, str]:

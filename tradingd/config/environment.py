@@ -23,6 +23,7 @@ def environment_layers(environ: Mapping[str, str], root: type[BaseModel]) -> lis
 
     Raises:
         ConfigError: a name has an empty part, or a value begins like JSON and is not.
+        CredentialsError: one has a secret, which every process that is started from here would inherit.
 
     """
     names = [name for name in environ if name.upper().startswith(PREFIX)]
@@ -35,6 +36,11 @@ def _variable(name: str, text: str, root: type[BaseModel]) -> Layer:
     if not all(path):
         raise ConfigError(f"environment variable {name}: names no key; write {PREFIX}SECTION__KEY")
     label = f"environment variable {name}"
+    if path[0] == "credentials":
+        raise CredentialsError(
+            f"{label}: the environment is inherited by other processes and ends up in reports of crashes; use the "
+            "secrets directory (TRADINGD_SECRETS_DIR), and unset it"
+        )
     return _layer(label, path, _from_json(label, text, annotation_at(root, path)))
 
 
@@ -80,7 +86,7 @@ def _override(text: str, root: type[BaseModel]) -> Layer:
     if text.strip().lower().startswith("credentials"):
         raise CredentialsError(
             "--set credentials: the command line can be read by every user of this machine; "
-            "use the secrets directory (TRADINGD_SECRETS_DIR) or an environment variable"
+            "use the secrets directory (TRADINGD_SECRETS_DIR)"
         )
     if not equals or not all(path):
         raise ConfigError(f"--set {text!r}: write section.key=value, such as portfolio.initial_cash=5000")

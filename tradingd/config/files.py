@@ -119,21 +119,21 @@ def _refuse_open_secrets(layer: Layer, path: Path) -> None:
 
 
 def absolute_paths(tree: dict[str, Any], base: Path) -> dict[str, Any]:
-    """`tree` with `data.catalog` and each `data.files[].path` made absolute from `base`."""
+    """`tree` with the catalogs of `[data]` and each `data.files[].path` made absolute from `base`."""
     data = tree.get("data")
     if not isinstance(data, dict):
         return tree
-    data = dict(data)
-    if "catalog" in data:
-        data["catalog"] = _absolute(data["catalog"], base)
+    data = _with(data, "catalog", base)
+    if isinstance(data.get("record"), dict):
+        data["record"] = _with(data["record"], "catalog", base)
     if isinstance(data.get("files"), list):
-        data["files"] = [_with_path(entry, base) for entry in data["files"]]
+        data["files"] = [_with(entry, "path", base) for entry in data["files"]]
     return {**tree, "data": data}
 
 
-def _with_path(entry: object, base: Path) -> object:
-    if isinstance(entry, dict) and "path" in entry:
-        return {**entry, "path": _absolute(entry["path"], base)}
+def _with(entry: Any, key: str, base: Path) -> Any:  # noqa: ANN401 - whatever a file says
+    if isinstance(entry, dict) and key in entry:
+        return {**entry, key: _absolute(entry[key], base)}
     return entry
 
 

@@ -29,6 +29,7 @@ from tradingd.config.fields import (
     matching,
     wrong,
 )
+from tradingd.config.livedata import LiveDataSettings, RecordSettings
 from tradingd.domain.aggregation import parse_rule
 from tradingd.domain.enums import InstrumentKind
 from tradingd.errors import UsageError
@@ -48,11 +49,21 @@ __all__ = [
 ]
 
 
+Mode = Literal["paper", "backtest", "live"]
+
+
 class RunSettings(Section):
     """`[run]`: what this run is."""
 
     name: Slug = Field("tradingd", description="Names the run in logs, metrics and reports.")
-    mode: Literal["paper", "backtest"] = Field("paper", description="paper runs on a clock, backtest at once.")
+    mode: Mode = Field(
+        "paper",
+        description="paper runs on a clock with simulated money, backtest at once; live trades the accounts.",
+    )
+    accounts: list[Slug] = Field(
+        default_factory=list,
+        description="Ids of the `[accounts]` that may trade; on paper, whose exchanges give live market data.",
+    )
 
 
 class DataFileSettings(Section):
@@ -88,15 +99,23 @@ class ReplaySettings(Section):
 class DataSettings(Section):
     """`[data]`: which market data."""
 
+    feed: Literal["replay", "live"] = Field(
+        "replay", description="What is recorded, or what the exchanges stream now; live trading is always live."
+    )
     catalog: Text | None = Field(None, description="Folder of the catalog, relative to the file that names it.")
     symbols: list[Symbol] = Field(default_factory=list, description="Symbols beside those of the strategies.")
-    interval: Interval | None = Field(None, description="Picks among several series of a symbol: 1m, 1h, 1d.")
+    interval: Interval | None = Field(
+        None,
+        description="Picks among several series of a symbol: 1m, 1h, 1d; live, how long bars are, 1m unless told.",
+    )
     start: Moment = Field(None, description="First date (a whole day, UTC) or moment.")
     end: Moment = Field(None, description="Last date (a whole day, UTC) or moment.")
     prices: Literal["raw", "adjusted"] = Field("raw", description="adjusted is for splits and dividends.")
     files: list[DataFileSettings] = Field(default_factory=list, description="Files outside the catalog.")
     actions: list[DataActionsSettings] = Field(default_factory=list, description="Files of splits and dividends.")
     replay: ReplaySettings = Field(default_factory=ReplaySettings, description="How fast history is replayed.")
+    live: LiveDataSettings = Field(default_factory=LiveDataSettings, description="What is streamed.")
+    record: RecordSettings = Field(default_factory=RecordSettings, description="What is kept of it.")
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -186,7 +205,9 @@ class StrategySettings(Section):
 class PortfolioSettings(Section):
     """`[portfolio]`: the books."""
 
-    initial_cash: Positive = Field(Decimal(100000), description="Cash to begin with, in `currency`.")
+    initial_cash: Positive = Field(
+        Decimal(100000), description="Cash to begin with, in `currency`; live trading has what it has."
+    )
     currency: Text = Field("USD", description="The currency that equity and limits are counted in.")
 
 
@@ -238,7 +259,12 @@ class RuntimeSettings(Section):
         Decimal("1.0"), description="How long a strategy's handler may block the loop, in seconds."
     )
     stop_timeout_s: Annotated[Number, Field(ge=0, le=600)] = Field(
-        Decimal(2), description="How long a stop may take, in seconds."
+        Decimal(2), description="How long a stop may take, in seconds; live trading 10 unless told."
+    )
+    on_stop: Literal["cancel", "keep_protective"] = Field(
+        "cancel",
+        description="What a stop does with working orders: all are canceled, or those that can only reduce a "
+        "position stay at the exchange; live trading keeps them unless told.",
     )
     uvloop: Annotated[Literal["auto", "on", "off"], BeforeValidator(_switch)] = Field(
         "auto", description="Whether the faster event loop is used; auto uses it where it is installed."
@@ -270,3 +296,13 @@ class CredentialSettings(Section):
     secret: SecretStr | None = Field(None, min_length=1, description="The key's secret half.")
     password: SecretStr | None = Field(None, min_length=1, description="The passphrase some venues ask for.")
     uid: SecretStr | None = Field(None, min_length=1, description="The user id some venues ask for.")
+    wallet_address: SecretStr | None = Field(
+        None, min_length=1, description="Instead of a key: the wallet, where the venue is a chain."
+    )
+    private_key: SecretStr | None = Field(None, min_length=1, description="The private key of that wallet.")
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether it has one of the pairs that venues ask for."""
+        pairs = (self.api_key, self.secret), (self.wallet_address, self.private_key)
+        return any(one is not None and other is not None for one, other in pairs)

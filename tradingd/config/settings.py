@@ -11,10 +11,12 @@ from pydantic import Field, PrivateAttr, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from tradingd.config.accounts import AccountSettings, run_symbols
 from tradingd.config.broker import BrokerSettings
 from tradingd.config.fields import Slug, wrong
 from tradingd.config.hints import nearest_hint
 from tradingd.config.layers import Layer, dotted, is_table, origin
+from tradingd.config.live import problem_of, with_defaults_of_mode
 from tradingd.config.models import (
     CredentialSettings,
     DataSettings,
@@ -88,6 +90,7 @@ class Settings(BaseSettings):
     execution: ExecutionSettings = Field(default_factory=ExecutionSettings)
     runtime: RuntimeSettings = Field(default_factory=RuntimeSettings)
     logging: LoggingSettings = Field(default_factory=LoggingSettings)
+    accounts: dict[Slug, AccountSettings] = Field(default_factory=dict)
     credentials: dict[Slug, CredentialSettings] = Field(default_factory=dict)
 
     _base_dir: Path = PrivateAttr(default_factory=lambda: _CURRENT.get().base_dir or Path.cwd())
@@ -118,6 +121,20 @@ class Settings(BaseSettings):
         _refuse_duplicates("id", (entry.id for entry in value if entry.id is not None))
         return value
 
+    @model_validator(mode="before")
+    @classmethod
+    def _implied(cls, values: object) -> object:
+        return with_defaults_of_mode(values) if isinstance(values, Mapping) else values
+
+    @model_validator(mode="after")
+    def _fits_its_mode(self) -> Self:
+        if self.run.mode != "live" and self.credentials:
+            raise wrong(f"a {self.run.mode} run may not have keys; leave them out", "credentials")
+        problem = problem_of(self)
+        if problem is not None:
+            raise problem
+        return self
+
     @model_validator(mode="after")
     def _size_within_leverage(self) -> Self:
         percent = self.risk.sizer.percent
@@ -139,6 +156,23 @@ class Settings(BaseSettings):
     def base_dir(self) -> Path:
         """The folder of the first configuration file; the working directory where there is none."""
         return self._base_dir
+
+    @property
+    def symbols(self) -> dict[str, tuple[str, str]]:
+        """What the accounts of this run trade: account and exchange's symbol by the symbol's name in the run."""
+        return run_symbols({account: self.accounts[account].symbols for account in self.run.accounts})
+
+    def refuse_foreign(self, who: str, symbols: Iterable[str]) -> None:
+        """Check that the accounts of this run trade all that `who` asks for.
+
+        Raises:
+            ConfigError: they do not; the message says where to name it, or how it is told apart.
+
+        """
+        known = self.symbols
+        for symbol in symbols:
+            if symbol not in known:
+                raise ConfigError(f"{who}: {symbol}: {_where_it_belongs(symbol, known, self.run.accounts)}")
 
     def get_section(self, name: str) -> ConfigSection:
         """A table by name: `portfolio`, or a table in a table: `risk.limits`, `credentials.binance`.
@@ -176,6 +210,17 @@ def _tables(model: type[Any]) -> dict[str, Any]:
         if is_table(field.annotation)
         or (model is Settings and getattr(field.annotation, "__origin__", None) is list)
     }
+
+
+def _where_it_belongs(symbol: str, known: Mapping[str, tuple[str, str]], accounts: Sequence[str]) -> str:
+    qualified = [name for name, (_, own) in known.items() if own == symbol]
+    if qualified:
+        return f"several accounts trade it; write one of {', '.join(qualified)}"
+    bare, at, account = symbol.partition("@")
+    if at and known.get(bare, ("",))[0] == account:
+        return f"only one account of this run trades it; write {bare}"
+    tables = " or ".join(f"accounts.{each}.symbols" for each in accounts)
+    return f"no account of this run trades it; add it to {tables}, {nearest_hint(symbol, known)}"
 
 
 def _refuse_duplicates(what: str, values: Iterable[str]) -> None:

@@ -1,12 +1,13 @@
 """The portfolio: sole owner of positions and cash."""
 
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, ClassVar
 
 from tradingd.domain.enums import Side
 from tradingd.domain.events import (
+    AccountSnapshot,
     CorporateAction,
     EventType,
     Fee,
@@ -32,6 +33,7 @@ from tradingd.domain.position import Position
 from tradingd.domain.prices import PriceBoard
 from tradingd.errors import AccountingError, MoneyError
 from tradingd.portfolio.actions import ActionBooks
+from tradingd.portfolio.agreement import Agreement, halts_for
 from tradingd.portfolio.forced import parts_of
 from tradingd.portfolio.ledger import ASSETS, DIVIDENDS, EQUITY, FEES, MARKET, PNL, Ledger
 from tradingd.portfolio.valuation import Valuation
@@ -48,6 +50,10 @@ class PortfolioManager:
     Positions are kept twice: per symbol for the account, as the venue sees it, and per strategy, for its own
     figures. Amounts are in each asset's own unit, and never rounded. Equity is in `currency`; only its part in an
     asset that is priced by an inverse or a very long price is rounded, far behind the last digit that pays.
+
+    `opened_by` names venues whose first `AccountSnapshot` opens the books: until each has come, equity cannot be
+    told. Later snapshots have to agree with the books, see `Agreement`. What an account holds at its opening and
+    nothing here leads to the account's currency for is booked, but not counted in equity: `uncounted` names it.
     """
 
     stage: ClassVar[Stage] = Stage.PORTFOLIO
@@ -59,6 +65,7 @@ class PortfolioManager:
             EventType.TRADE,
             EventType.BOOK,
             EventType.CORPORATE_ACTION,
+            EventType.ACCOUNT_SNAPSHOT,
         }
     )
 
@@ -70,9 +77,14 @@ class PortfolioManager:
         instruments: InstrumentLookup | None = None,
         prices: PriceBoard | None = None,
         emit: Emit | None = None,
+        opened_by: Collection[str] = (),
     ) -> None:
         self.currency = currency
-        self.initial_cash = to_decimal(initial_cash)
+        self.initial_cash = self.initial_equity = to_decimal(initial_cash)
+        """What profit is counted from: the cash to begin with, or the first equity after the opening."""
+        self._agreement = Agreement(opened_by) if opened_by else None
+        self._uncounted: set[str] = set()
+        self._baseline_due = bool(opened_by)
         self.ledger = Ledger()
         self._instruments = instruments
         self._known: dict[str, Instrument] = {}
@@ -85,9 +97,9 @@ class PortfolioManager:
         self._by_strategy: dict[tuple[str, str], Position] = {}
         self._strategy_fees: dict[str, dict[str, Decimal]] = {}
         self._actions = ActionBooks(self._by_strategy, self._book, self._valuation)
-        self._peak = self._equity = self.initial_cash
-        if self.initial_cash:
-            self.deposit(self.initial_cash, ts=0)
+        self._peak = self._equity = self.initial_equity
+        if self.initial_equity:
+            self.deposit(self.initial_equity, ts=0)
 
     # --- events ------------------------------------------------------------------------------------------
 
@@ -96,7 +108,12 @@ class PortfolioManager:
         market = dict.fromkeys(
             (EventType.BAR, EventType.QUOTE, EventType.TRADE, EventType.BOOK), self.on_market_data
         )
-        return {EventType.FILL: self.on_fill, EventType.CORPORATE_ACTION: self.on_corporate_action, **market}
+        return {
+            EventType.FILL: self.on_fill,
+            EventType.CORPORATE_ACTION: self.on_corporate_action,
+            EventType.ACCOUNT_SNAPSHOT: self.on_account_snapshot,
+            **market,
+        }
 
     def market_interest(self) -> Container[str]:
         """The symbols whose prices count in equity at this moment: a live view."""
@@ -161,6 +178,36 @@ class PortfolioManager:
         if not position.quantity:
             self._open.pop(action.symbol, None)
 
+    def on_account_snapshot(self, snapshot: AccountSnapshot) -> None:
+        """Open the books with what a venue tells first; later hold them against it and ask for halts."""
+        agreement = self._agreement
+        if agreement is None:
+            return
+        if snapshot.venue in agreement.unopened:
+            for asset, amount in agreement.open(snapshot).items():
+                self._open_with(snapshot, asset, amount)
+        news = agreement.news(snapshot, self._known.values(), self._account)
+        for request in [halt for found in news for halt in halts_for(found, snapshot.venue, snapshot.ts)]:
+            if self._emit is not None:
+                self._emit(request)
+
+    def _open_with(self, snapshot: AccountSnapshot, asset: str, amount: Decimal) -> None:
+        self._book(LedgerEntry(snapshot.ts, snapshot.venue, "opening", asset, amount, ASSETS, EQUITY))
+        if self._valuation.can_price(asset):
+            self._valuation.set_asset(asset, self.ledger.balance(asset))
+        else:
+            self._uncounted.add(asset)
+
+    @property
+    def uncounted(self) -> frozenset[str]:
+        """The assets of the account that are not counted in equity, as nothing here tells what they are worth."""
+        return frozenset(self._uncounted)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether every account has told what it holds."""
+        return self._agreement is None or not self._agreement.unopened
+
     def deposit(self, amount: DecimalLike, asset: str = "", ts: int = 0) -> None:
         """Put `amount` of `asset` (the account's currency unless told) in; negative takes it out."""
         name = asset or self.currency
@@ -202,6 +249,8 @@ class PortfolioManager:
         """
         if self._valuation.current:
             return self._equity
+        if self._baseline_due:
+            return self._first_equity()
         equity = self._valuation.total()
         if (
             equity != self._equity
@@ -209,6 +258,17 @@ class PortfolioManager:
             self._equity = equity
             self._peak = max(self._peak, equity)
         return self._equity
+
+    def _first_equity(self) -> Decimal:
+        """The equity that the books open with: profit and drawdown are counted from it."""
+        if not self.is_open:
+            missing = ", ".join(sorted(self._agreement.unopened)) if self._agreement is not None else ""
+            self._valuation.current = False
+            raise AccountingError(f"the books are not open yet: {missing} has not told what the account holds")
+        equity = self._valuation.total()
+        self._baseline_due = False
+        self.initial_equity = self._peak = self._equity = equity
+        return equity
 
     @property
     def peak_equity(self) -> Decimal:
@@ -297,6 +357,8 @@ class PortfolioManager:
         """Book a leg of a fill: our assets gain `amount` (negative: lose) from `other`."""
         if amount:
             reference = fill.trade_id or fill.order_id
+            if self._agreement is not None:
+                self._agreement.move(fill.venue, asset, amount)
             self._book(LedgerEntry(fill.ts, reference, kind, asset, amount, ASSETS, other, fill.strategy_id))
 
     def _book(self, entry: LedgerEntry) -> None:
@@ -347,7 +409,8 @@ class PortfolioManager:
         if any(fee.asset not in moved for fee in fill.fees):
             moved = tuple(sorted({*moved, *(fee.asset for fee in fill.fees)}))
         for asset in moved:
-            self._valuation.set_asset(asset, self.ledger.balance(asset))
+            if asset not in self._uncounted:
+                self._valuation.set_asset(asset, self.ledger.balance(asset))
         if instrument.kind.is_contract:
             profit = position.unrealized_pnl if position.quantity else None
             self._valuation.set_contract(symbol, instrument.settle, profit)

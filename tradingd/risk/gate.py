@@ -15,6 +15,8 @@ from tradingd.domain.events import (
     OrderUpdate,
     ProtectRequest,
     Signal,
+    VenueCondition,
+    VenueStatus,
 )
 from tradingd.domain.instrument import Instrument
 from tradingd.domain.money import ZERO
@@ -31,6 +33,10 @@ __all__ = ["RETRY_NS", "Gate"]
 
 RETRY_NS = 5_000_000_000
 """How long risk waits, in the run's own time, before it repeats of itself what was refused."""
+
+
+_RUN = ""
+"""What the run itself is called among the venues."""
 
 
 class Gate:
@@ -50,6 +56,8 @@ class Gate:
         self.halts = HaltBoard()
         self.book = ExposureBook(portfolio, prices, instruments, venues)
         self.context = RiskContext(portfolio, self.book, prices)
+        self.conditions: dict[str, VenueStatus] = {}
+        """What the venues have told of themselves; one that has told nothing is always ready."""
         self._limits = tuple(limits)
         self._counting: list[Any] = [limit for limit in limits if hasattr(limit, "passed")]
         self._emit = emit
@@ -73,9 +81,13 @@ class Gate:
 
     def judge(self, proposal: Proposal) -> Denied | None:
         """The first reason against an order, or None."""
-        halted = self.halted(proposal.strategy_id, proposal.symbol, shrinks=proposal.reduces)
+        halted = self._halted(proposal) if self.halts.live else None
         if halted is not None:
             return halted
+        if self.conditions and not proposal.reduces:
+            unready = self._unready(proposal.instrument.venue)
+            if unready is not None:
+                return unready
         if not proposal.reduces and proposal.price <= 0:
             return Denied(
                 "NO_REFERENCE_PRICE", f"{proposal.symbol} has no price yet, so nobody knows what it costs"
@@ -97,6 +109,19 @@ class Gate:
         venue = proposal.instrument.venue
         lacks = f"venue {venue} keeps no OCO group of {proposal.order_type} orders, so each of them counts in full"
         return Denied(denied.code, f"{denied.detail} ({lacks})")
+
+    def _unready(self, venue: str) -> Denied | None:
+        for key in (_RUN, venue):
+            status = self.conditions.get(key)
+            if status is not None and status.condition is not VenueCondition.READY:
+                told = f"{venue} is {status.condition}" if key else "this run is not ready"
+                return Denied("VENUE_NOT_READY" if key else "NOT_READY", f"{told}: {status.reason}")
+        return None
+
+    def _halted(self, proposal: Proposal) -> Denied | None:
+        """As `halted`; a change that only makes an order smaller adds nothing to what others may leave it."""
+        shrinks = proposal.reduces and (proposal.eases or self.book.only_shrinks(proposal))
+        return self.halted(proposal.strategy_id, proposal.symbol, shrinks=shrinks)
 
     def halted(self, strategy_id: str, symbol: str, *, shrinks: bool) -> Denied | None:
         """The halt that stands against an order, or None; what only shrinks a position passes the mild ones."""

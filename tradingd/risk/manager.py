@@ -12,6 +12,7 @@ from tradingd.domain.events import (
     CancelRequest,
     CorporateAction,
     EventType,
+    HaltRequest,
     MarginCall,
     MarketEvent,
     ModifyRequest,
@@ -21,6 +22,7 @@ from tradingd.domain.events import (
     ProtectRequest,
     Signal,
     StrategyFaulted,
+    VenueStatus,
 )
 from tradingd.domain.money import ZERO, DecimalLike, PriceLike, to_decimal, to_price
 from tradingd.domain.ports import Emit, InstrumentLookup, PortfolioView, Stage
@@ -43,6 +45,8 @@ from tradingd.risk.targets import OrderDetails, SignalSizing
 
 __all__ = ["Decision", "RiskManager"]
 
+_WRONG = ("CONTRADICTION", "OVERFILL")
+"""What execution tells of orders, or of groups of them, that nobody may trade on: the reasons begin so."""
 _MARKET = (EventType.BAR, EventType.QUOTE, EventType.TRADE, EventType.BOOK)
 
 
@@ -82,6 +86,8 @@ class RiskManager:
             EventType.POSITION,
             EventType.FAULT,
             EventType.MARGIN_CALL,
+            EventType.VENUE_STATUS,
+            EventType.HALT_REQUEST,
             EventType.CORPORATE_ACTION,
             *_MARKET,
         }
@@ -150,6 +156,8 @@ class RiskManager:
             EventType.POSITION: self.on_position,
             EventType.FAULT: self.on_fault,
             EventType.MARGIN_CALL: self.on_margin_call,
+            EventType.VENUE_STATUS: self.on_venue_status,
+            EventType.HALT_REQUEST: self.on_halt_request,
             EventType.CORPORATE_ACTION: self.on_corporate_action,
             **dict.fromkeys(_MARKET, self.on_market_data),
         }
@@ -251,7 +259,7 @@ class RiskManager:
         if update.filled > update.quantity and update.order_id:
             over = f"OVERFILL: {update.filled} of {update.quantity} ({update.intent_id})"
             self.halt(HaltScope.INSTRUMENT, update.symbol, HaltState.NO_NEW, over)
-        elif reason and update.symbol and reason.startswith("CONTRADICTION"):
+        elif reason and update.symbol and reason.startswith(_WRONG):
             self.halt(HaltScope.INSTRUMENT, update.symbol, HaltState.NO_NEW, reason)
         if update.order_id and not (reason and reason.startswith("MODIFY_DENIED")):
             if self._children.active:
@@ -282,6 +290,16 @@ class RiskManager:
         self._gate.advance(call.ts)
         what = f"equity {call.equity} {call.currency}, maintenance margin {call.required}"
         self.halt(HaltScope.ACCOUNT, ACCOUNT_KEY, HaltState.NO_NEW, f"MARGIN_CALL: {call.venue}: {what}")
+
+    def on_venue_status(self, status: VenueStatus) -> None:
+        """A venue's condition: nothing that grows a position goes to one that is not ready."""
+        self._gate.advance(status.ts)
+        self._gate.conditions[status.venue] = status
+
+    def on_halt_request(self, request: HaltRequest) -> None:
+        """A component found something that nobody may trade on."""
+        self._gate.advance(request.ts)
+        self.halt(request.scope, request.key, request.state, request.reason)
 
     def before_action(self, action: CorporateAction) -> None:
         """Note the orders that a split ends, and want protection, and what waits, in new shares."""

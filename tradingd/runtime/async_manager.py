@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from enum import Enum, auto
 
 from tradingd.domain.events import Event, EventType, FeedEvent
 from tradingd.domain.prices import PriceBoard
@@ -12,6 +13,13 @@ from tradingd.runtime.manager import BATCH, HARD_BOUND, AdvancingClock, EventMan
 __all__ = ["AsyncEventManager"]
 
 _Item = tuple[Handler, Event]
+
+
+class _Mark(Enum):
+    """What stands in the market-data queue besides events."""
+
+    END = auto()
+    TICK = auto()
 
 
 class AsyncEventManager(EventManager):
@@ -25,7 +33,7 @@ class AsyncEventManager(EventManager):
         self, *, clock: AdvancingClock, prices: PriceBoard, timers: TimerQueue, capacity: int = 10_000
     ) -> None:
         super().__init__(clock=clock, prices=prices, timers=timers, capacity=capacity)
-        self._market: asyncio.Queue[FeedEvent | None] = asyncio.Queue(self.capacity)
+        self._market: asyncio.Queue[FeedEvent | _Mark] = asyncio.Queue(self.capacity)
         self._pending = 0
         self._have_tasks = False
         self._quiet = asyncio.Event()
@@ -65,8 +73,22 @@ class AsyncEventManager(EventManager):
 
     async def finish(self) -> None:
         """Tell that no market event will follow; returns when the last one has been dealt with."""
-        await self._market.put(None)
+        await self._market.put(_Mark.END)
         await self._market.join()
+
+    def tick(self) -> None:
+        """Let timers fire that are due by now, in a market that is quiet; a busy one fires them by itself."""
+        if self.timers.next_due <= self.clock.reach(0) and self._market.empty():
+            self._market.put_nowait(_Mark.TICK)
+
+    def inject(self, event: Event) -> None:
+        """Bring in an event from outside the components: what a broker heard from its venue.
+
+        To be called by tasks of this loop, between handlers. It is a step of its own.
+        """
+        self._step += 1
+        self.clock.advance_to(self.clock.reach(event.ts))
+        self.emit(event)
 
     def _send(self, event: Event) -> None:
         """Put an event into the queues of those that want it; never waits."""
@@ -131,17 +153,20 @@ class AsyncEventManager(EventManager):
         """The market-data task: take each event through its stages, with quiet in between."""
         while True:
             event = await self._market.get()
-            if event is not None:
+            if event is _Mark.TICK:
+                await self._fire_timers(self.clock.reach(0) + 1)
+            elif event is not _Mark.END:
                 await self._offer(event)
             self._market.task_done()
-            if event is None:
+            if event is _Mark.END:
                 return
 
     async def _offer(self, event: FeedEvent) -> None:
-        if event.ts > self.timers.next_due:
-            await self._fire_timers(event.ts)
+        now = self.clock.reach(event.ts)
+        if now > self.timers.next_due:
+            await self._fire_timers(now)
         self._step += 1
-        self.clock.advance_to(event.ts)
+        self.clock.advance_to(now)
         self.prices.update(event)
         symbol = event.symbol
         for offers in self._stages_of(event):

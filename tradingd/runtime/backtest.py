@@ -57,7 +57,7 @@ class BacktestSession(Session):
                 driver.run(self.data.stream())
                 self.execution.refuse_new("STOPPING")
                 self.execution.cancel_all("STOPPING")
-                while self.broker.settle():
+                while self.settle():
                     pass  # what arrived may have set off more
                 driver.stop()
         finally:

@@ -1,12 +1,12 @@
 """Time: clocks, timers that run on them, and how long to wait before a restart.
 
 Everything in a run tells time by one injected clock: market data moves a `ManualClock` in backtests and replays,
-the machine's own clock is a `WallClock`. `TimerQueue` works on either, so timers fire at the same instants in a
-replay as in the session it replays.
+the machine's own time moves a `SteppedClock` in live trading. `TimerQueue` works on either, so timers fire at the
+same instants in a replay as in the session it replays.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from heapq import heapify, heappop, heappush
 from random import Random
 from typing import Final, NamedTuple
@@ -17,7 +17,7 @@ from tradingd.domain.events import Timer
 from tradingd.domain.ports import Clock
 from tradingd.errors import UsageError
 
-__all__ = ["NEVER", "Backoff", "ManualClock", "RestartBudget", "TimerQueue", "WallClock"]
+__all__ = ["NEVER", "Backoff", "ManualClock", "RestartBudget", "SteppedClock", "TimerQueue", "steady_wall_time"]
 
 NEVER: Final = 2**63 - 1
 """The due time of a queue without timers: later than any event."""
@@ -52,6 +52,10 @@ class ManualClock:
             raise UsageError(f"the clock stands at {self._now} ns and cannot go back to {ns} ns")
         self._now = ns
 
+    def reach(self, ts: int) -> int:
+        """What time it is once an event of `ts` is handled: just that."""
+        return ts
+
     def advance(self, seconds: float) -> None:
         """Move on by `seconds` (>= 0), rounded to a nanosecond.
 
@@ -62,14 +66,39 @@ class ManualClock:
         self.advance_to(self._now + round(seconds * _NS_PER_S))
 
 
-class WallClock:
-    """The machine's clock."""
+class SteppedClock:
+    """A clock that follows the machine's time, one step per handled event, and stands still in between.
 
-    __slots__ = ()
+    All that one event sets off thus sees one time, and a replay that steps by the recorded times sees the same.
+    `source` tells the time to step to, nanoseconds UTC; it never goes back here, whatever it says.
+    """
+
+    __slots__ = ("_now", "_source")
+
+    def __init__(self, source: Callable[[], int]) -> None:
+        self._source = source
+        self._now = source()
 
     def now(self) -> int:
-        """Nanoseconds since the Unix epoch, UTC."""
-        return time.time_ns()
+        """Nanoseconds since the Unix epoch, UTC, at the latest step."""
+        return self._now
+
+    def reach(self, ts: int) -> int:  # noqa: ARG002 - when an event says it happened is not what time it is
+        """What time it is once an event of `ts` is handled."""
+        return max(self._now, self._source())
+
+    def advance_to(self, ns: int) -> None:
+        """Step to `ns`, unless that is past."""
+        self._now = max(self._now, ns)
+
+
+def steady_wall_time() -> Callable[[], int]:
+    """A source of wall time that no step of the machine's clock moves: it is read once, then counted on.
+
+    Durations are thus right whatever happens to the clock, and times in signatures are not taken from here.
+    """
+    began, at = time.time_ns(), time.monotonic_ns()
+    return lambda: began + time.monotonic_ns() - at
 
 
 class _Armed(NamedTuple):

@@ -3,14 +3,15 @@
 import asyncio
 import signal
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from random import Random
-from typing import Any
+from typing import Any, Protocol
 
 from tradingd.analytics.summary import Summary, decimal_text
 from tradingd.data.replay import ReplayFeed
 from tradingd.domain.enums import RunState
-from tradingd.domain.events import FeedEvent
+from tradingd.domain.events import Event, EventType, FeedEvent, VenueCondition, VenueStatus
 from tradingd.domain.loading import explain
 from tradingd.errors import ComponentError, TradingdError, UsageError
 from tradingd.runtime.async_manager import AsyncEventManager
@@ -21,17 +22,49 @@ from tradingd.runtime.watchdog import HandlerWatchdog
 END_OF_DATA = "end of data"
 """The stop reason of a run that was not cut short."""
 
-__all__ = ["END_OF_DATA", "DaemonSession"]
+__all__ = ["END_OF_DATA", "DaemonSession", "Feed", "MakeFeed"]
 
 _STATUS_EVERY_S = 5.0
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the last one: its terminal was closed
 
 
+class Feed(Protocol):
+    """Where market data comes from: tasks that publish events, supervised beside the components."""
+
+    def tasks(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
+        """The tasks by name; one that returns has come to the end of its data, which ends the run."""
+
+    async def ready(self) -> None:
+        """Wait until the strategies may trade on what it brings: history has been fed, streams are live."""
+
+
+MakeFeed = Callable[[Callable[[FeedEvent], Awaitable[None]]], Feed]
+"""(how to publish an event) -> a feed."""
+
+
+class _Replay:
+    """Recorded data as a feed: at once ready, and at an end some time."""
+
+    def __init__(self, run: Callable[[], Awaitable[None]]) -> None:
+        self._run = run
+
+    def tasks(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
+        return {"feed.replay": self._run}
+
+    async def ready(self) -> None:
+        return
+
+
 class DaemonSession(Session):
     """Runs a feed through the asynchronous event manager until it ends or somebody stops it.
 
-    `log` is a structlog logger. `speed` is how many seconds of data pass in a second, None for as fast as
-    possible. `attach` makes a further task from the session, such as a live console.
+    `log` is a structlog logger. `make_feed(log)` tells how to make the feed; unless told, what is loaded is
+    replayed, `speed` seconds of it in a second (None: as fast as possible). `tick_s` is how often timers are
+    looked at in a quiet market; None where time stands still without market data. `keep_reducing` spares orders
+    that only reduce from the cancels of a stop: protective stops of positions that outlive the run. `attach` makes
+    a further task from the session, such as a live console.
+
+    The run is RECONCILING until every broker is ready and the feed is live, and again whenever a venue is not.
 
     The first SIGINT, SIGTERM or SIGHUP stops in order: the feed, then new orders, then working orders are
     canceled, then the tasks end. A second one ends them at once.
@@ -44,17 +77,30 @@ class DaemonSession(Session):
         speed: float | None = None,
         handler_timeout_s: float = 1.0,
         stop_timeout_s: float = 2.0,
+        mode: str = "PAPER",
+        make_feed: Callable[[Any], MakeFeed] | None = None,
+        tick_s: float | None = None,
+        keep_reducing: bool = False,
         **options: Any,  # noqa: ANN401 - those of Session
     ) -> None:
-        super().__init__(*args, mode="PAPER", **options)
+        super().__init__(*args, mode=mode, **options)
         if not isinstance(self.manager, AsyncEventManager):
-            raise UsageError('the daemon needs run.mode = "paper"')
+            raise UsageError('the daemon needs run.mode = "paper" or "live"')
         self._driver = self.manager
         self._log = log
         self._speed = speed
+        self._feed = (self._replay if make_feed is None else make_feed(log))(self._publish)
+        self._waits = make_feed is not None
+        self._tick_s = tick_s
+        self._keep_reducing = keep_reducing
+        self._begun = asyncio.Event()
+        self._ready = False
+        self._conditions: dict[str, VenueStatus] = {}
+        self.manager.observe(self._on_venue, [EventType.VENUE_STATUS])
         self._handler_timeout_s = handler_timeout_s
         self._stop_timeout_s = stop_timeout_s
         self._extra: list[tuple[str, Callable[[], Awaitable[None]]]] = []
+        self._kept: list[Callable[[Event], None]] = []
         self._signals = 0
         self._winding_down: asyncio.Task[None] | None = None
         self._hurry: asyncio.Task[StopReport] | None = None
@@ -77,6 +123,11 @@ class DaemonSession(Session):
     def state(self) -> RunState:
         """The run's state."""
         return self.supervisor.state
+
+    def keep(self, observer: Callable[[Event], None], types: Sequence[EventType]) -> None:
+        """Let `observer` see all events of `types`, and keep it alive for as long as the session lives."""
+        self._kept.append(observer)
+        self.manager.observe(observer, types)
 
     def attach(self, name: str, task: Callable[[], Awaitable[None]]) -> None:
         """Run `task` beside the daemon; its failure is logged and stops nothing."""
@@ -129,7 +180,14 @@ class DaemonSession(Session):
     def _add_tasks(self) -> None:
         for name, task in self._driver.tasks().items():
             self.supervisor.add(name, task)
-        self.supervisor.add("feed.replay", self._feed)
+        for broker in self.brokers:
+            for name, task in broker.tasks().items():
+                self.supervisor.add(name, task)
+        self.supervisor.add("run.begin", self._begin)
+        for name, task in self._feed.tasks().items():
+            self.supervisor.add(name, partial(self._until_data_ends, task))
+        if self._tick_s is not None:
+            self.supervisor.add("run.ticks", self._tick)
         for name, task in self._extra:
             self.supervisor.add(name, task, critical=False)
 
@@ -141,7 +199,7 @@ class DaemonSession(Session):
             strategies=[strategy.strategy_id for strategy in self.strategies],
             events=self.report.total_events,
         )
-        self.supervisor.mark_reconciling("a simulated account has nothing to reconcile")
+        self.supervisor.mark_reconciling("waiting for the venues and the feed")
         await self.supervisor.start()
         verdict = await self.supervisor.wait()
         reason = self._reason(verdict)
@@ -157,21 +215,67 @@ class DaemonSession(Session):
         self._log.info("stopped", reason=reason, elapsed_s=round(report.elapsed_s, 3))
         return reason
 
-    async def _feed(self) -> None:
-        """Let the components begin, then feed them. A task, so that a stop can come in between."""
+    async def _begin(self) -> None:
+        """Let the components begin, then the feed; the run trades once all that it trades with is ready."""
+        if self._waits:
+            self._tell_run(VenueCondition.CONNECTING, "waiting for the venues, the feed and history")
         await self._driver.start()
-        self.supervisor.mark_trading()
-        feed = ReplayFeed(
-            self.data.stream(),
-            first_ts=self.report.first_ts,
-            publish=self._publish,
-            sleep=asyncio.sleep,
-            monotonic=time.monotonic,
-            speed=self._speed,
+        self._begun.set()
+        for broker in self.brokers:
+            await broker.ready()
+        await self._feed.ready()
+        if self._waits:
+            self._tell_run(VenueCondition.READY)
+        self._ready = True
+        self._judge_state()
+
+    def _tell_run(self, condition: VenueCondition, reason: str = "") -> None:
+        """Tell risk whether the run itself is ready: nothing grows before."""
+        self._driver.inject(VenueStatus(self._driver.clock.now(), "", condition, reason))
+
+    def _judge_state(self) -> None:
+        """Whether the run trades, by what the venues tell of themselves."""
+        if not self._ready or self.state not in (RunState.RECONCILING, RunState.TRADING):
+            return
+        waiting = [s for s in self._conditions.values() if s.condition is not VenueCondition.READY]
+        if not waiting and self.state is RunState.RECONCILING:
+            self.supervisor.mark_trading()
+        elif waiting and self.state is RunState.TRADING:
+            told = "; ".join(f"{s.venue} is {s.condition}: {s.reason}" for s in waiting)
+            self.supervisor.mark_reconciling(told)
+
+    def _on_venue(self, status: VenueStatus) -> None:
+        if not status.venue:
+            return
+        self._conditions[status.venue] = status
+        level = self._log.info if status.condition is VenueCondition.READY else self._log.warning
+        level("venue_status", venue=status.venue, condition=status.condition.value, reason=status.reason)
+        self._judge_state()
+
+    def _replay(self, publish: Callable[[FeedEvent], Awaitable[None]]) -> Feed:
+        return _Replay(
+            ReplayFeed(
+                self.data.stream(),
+                first_ts=self.report.first_ts,
+                publish=publish,
+                sleep=asyncio.sleep,
+                monotonic=time.monotonic,
+                speed=self._speed,
+            ).run
         )
-        await feed.run()
+
+    async def _until_data_ends(self, task: Callable[[], Awaitable[None]]) -> None:
+        """Run a task of the feed; when it returns, no more data will come."""
+        await self._begun.wait()
+        await task()
         await self._driver.finish()
         self.supervisor.request_stop(END_OF_DATA)
+
+    async def _tick(self) -> None:
+        """Fire timers that are due while no market event comes that would."""
+        while True:
+            await asyncio.sleep(self._tick_s or 1.0)
+            self._driver.tick()
 
     async def _publish(self, event: FeedEvent) -> None:
         if self._winding_down is not None:
@@ -188,7 +292,7 @@ class DaemonSession(Session):
             self._winding_down.cancel()
             return
         self.execution.refuse_new("STOPPING")
-        self.execution.cancel_all("STOPPING")
+        self.execution.cancel_all("STOPPING", spare_reducing=self._keep_reducing)
         try:
             await asyncio.wait_for(self._winding_down, self._time_left() / 2)
         except TimeoutError:
@@ -198,10 +302,13 @@ class DaemonSession(Session):
                 raise
 
     async def _until_settled(self) -> None:
-        """Wait for quiet, here and on the way to the broker and back."""
+        """Wait for quiet, here and on the way to the brokers and back."""
         await self._driver.until_quiet()
-        while self.broker.settle():
+        while self.settle():
             await self._driver.until_quiet()
+        for broker in self.brokers:
+            await broker.settled()
+        await self._driver.until_quiet()
 
     def _time_left(self) -> float:
         return 0.0 if self._deadline is None else max(0.0, self._deadline - time.monotonic())

@@ -51,10 +51,13 @@ class Component(Protocol):
 
 
 class AdvancingClock(Protocol):
-    """A clock that market data moves (a backtest's) or that time moves (then advancing does nothing)."""
+    """A clock that market data moves (a backtest's) or that time moves."""
 
     def now(self) -> int:
         """Nanoseconds UTC."""
+
+    def reach(self, ts: int) -> int:
+        """What time it is once an event of `ts` is handled."""
 
     def advance_to(self, ts: int) -> None:
         """It is `ts` now."""

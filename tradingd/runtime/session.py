@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Sequence
+from decimal import Decimal
 
 from tradingd.analytics.recorder import RunRecorder
 from tradingd.analytics.snapshot import OrderLine, Snapshot
@@ -28,7 +29,8 @@ from tradingd.domain.events import (
     OrderUpdate,
     StrategyFaulted,
 )
-from tradingd.domain.money import ONE, sub
+from tradingd.domain.money import ONE, ZERO, divide, sub
+from tradingd.errors import AccountingError
 from tradingd.execution.engine import ExecutionEngine
 from tradingd.portfolio.manager import PortfolioManager
 from tradingd.runtime.container import Container
@@ -52,19 +54,40 @@ class EquitySampler:
         self._stats = stats
         self._recorder = recorder
         self._ts = 0
-        self._equity = self._told = portfolio.initial_cash
+        self._equity = self._told = portfolio.initial_equity
+        self._opened = portfolio.is_open
 
     def observe(self, event: MarketEvent) -> None:
         """Take the equity after a market event; the last one of an instant is its point."""
-        if event.ts != self._ts:
+        if event.ts > self._ts:  # live, events of several streams may come in another order than they happened
             if self._equity is not self._told:
                 self.flush()
             self._ts = event.ts
+        if not self._opened and not self._open():
+            return
         self._equity = self._portfolio.get_equity()
+
+    def _open(self) -> bool:
+        """Begin with the first equity, once every account has told what it holds and that has prices."""
+        try:
+            self._equity = self._told = self._portfolio.get_equity()
+        except AccountingError:
+            return False
+        self._opened = True
+        self._stats.on_equity(self._ts, self._equity)
+        return True
+
+    @property
+    def equity(self) -> Decimal:
+        """The account's equity; where it cannot be told at this moment, the last one that could."""
+        try:
+            return self._portfolio.get_equity()
+        except AccountingError:
+            return self._equity
 
     def flush(self) -> None:
         """Write the point of the latest instant."""
-        if self._ts:
+        if self._ts and self._opened:
             self._told = self._equity
             self._stats.on_equity(self._ts, self._equity)
             if self._recorder is not None:
@@ -91,17 +114,18 @@ class Session:
         self.report = report
         self.strategies = tuple(strategies)
         self.manager: EventManager = container.get("event_manager")
-        self.data: DataHandler = container.get("data_handler")
         self.execution: ExecutionEngine = container.get("execution_engine")
         self.portfolio: PortfolioManager = container.get("portfolio_manager")
-        self.broker: Broker = container.get("broker")
+        self.brokers: Sequence[Broker] = container.get("brokers")
+        self.data: DataHandler = container.get("data_handler")
         self.recorder = recorder
         self.stats = SessionStats()
         self._recent: deque[Event] = deque(maxlen=_RECENT)
         self.observer_failures: list[str] = []
         self.manager.on_observer_failure = self._on_observer_failure
         self._sampler = EquitySampler(self.portfolio, self.stats, recorder)
-        self.stats.on_equity(report.first_ts, self.portfolio.initial_cash)
+        if self.portfolio.is_open:
+            self.stats.on_equity(report.first_ts, self.portfolio.initial_equity)
         self.manager.clock.advance_to(report.first_ts)
         self.manager.observe(self._observe, _TOLD)
         self.manager.observe(self.stats.observe, [EventType.POSITION])
@@ -112,6 +136,13 @@ class Session:
     def _on_observer_failure(self, name: str, error: Exception) -> None:
         """Something that only watches failed and watches no more; the run goes on."""
         self.observer_failures.append(f"{name} failed: {type(error).__name__}: {error}")
+
+    def settle(self) -> bool:
+        """Let what is under way to or from simulated venues arrive; returns whether anything was."""
+        any_was = False
+        for broker in self.brokers:  # each of them, not only up to the first
+            any_was = broker.settle() or any_was
+        return any_was
 
     # --- what is told ----------------------------------------------------------------------------------------
 
@@ -134,8 +165,8 @@ class Session:
             wall_s=wall_s,
             events=self.manager.market_events,
             currency=self.portfolio.currency,
-            initial_equity=self.portfolio.initial_cash,
-            equity=self.portfolio.get_equity(),
+            initial_equity=self.portfolio.initial_equity,
+            equity=self._sampler.equity,
             positions=self._positions(),
             strategies=self._strategy_lines(),
             dividends=self.portfolio.dividends(),
@@ -143,8 +174,8 @@ class Session:
 
     def snapshot(self, state: str) -> Snapshot:
         """The session at this instant."""
-        equity = self.portfolio.get_equity()
-        pnl = sub(equity, self.portfolio.initial_cash)
+        equity = self._sampler.equity
+        pnl = sub(equity, self.portfolio.initial_equity)
         total = self.report.total_events
         return Snapshot(
             name=self.name,
@@ -154,8 +185,8 @@ class Session:
             currency=self.portfolio.currency,
             equity=equity,
             pnl=pnl,
-            return_percent=percent(pnl, self.portfolio.initial_cash),
-            drawdown_percent=percent(self.portfolio.drawdown, ONE),
+            return_percent=percent(pnl, self.portfolio.initial_equity),
+            drawdown_percent=percent(self._drawdown(equity), ONE),
             progress=self.manager.market_events / total if total else None,
             events_done=self.manager.market_events,
             events_total=total,
@@ -165,6 +196,10 @@ class Session:
             halts=tuple(f"{' '.join(key)}: {halt.name}" for key, halt in self.stats.halted.items()),
             strategies=self._strategy_lines(),
         )
+
+    def _drawdown(self, equity: Decimal) -> Decimal:
+        peak = self.portfolio.peak_equity
+        return divide(sub(peak, equity), peak) if peak > 0 else ZERO
 
     def _positions(self) -> tuple[PositionLine, ...]:
         return tuple(

@@ -1,6 +1,6 @@
 """The base class of strategies."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
@@ -175,27 +175,28 @@ class Strategy(StrategyTools):
             return frozenset(self.symbols)
         return frozenset({self.strategy_id})
 
-    def market_events(self) -> frozenset[EventType]:
-        """Which kinds of feed events this strategy overrides a handler for, and bars while it warms up on them."""
-        return self.timeframes.events(self._overridden())
-
     def listened(self) -> frozenset[EventType]:
-        """The same without what bars are built from for this strategy; `needs` has that."""
-        raw = self._overridden()
-        return raw - {EventType.BAR} if self.timeframes.stand_in else raw
+        """Which kinds of feed events this strategy overrides a handler for, and bars while it warms up on them.
 
-    def needs(self) -> tuple[Need, ...]:
-        """The bars that are built for this strategy, and what from: a live run streams that."""
-        return self.timeframes.needs(self.symbols, self.warmup_bars)
-
-    def _overridden(self) -> frozenset[EventType]:
+        Raw bars are not among them where built ones stand in for them.
+        """
         cls = type(self)
         wanted = {
             event_type
             for event_type, name in _MARKET_HANDLERS.items()
             if getattr(cls, name) is not getattr(Strategy, name)
         }
-        return frozenset(wanted | ({EventType.BAR} if self._bars_missing.needs_bars else set()))
+        if self._bars_missing.needs_bars:
+            wanted.add(EventType.BAR)
+        return frozenset(wanted - {EventType.BAR} if self.timeframes.stand_in else wanted)
+
+    def needs(self) -> Sequence[Need]:
+        """The bars that are built for this strategy, and how many of them it waits for."""
+        return self.timeframes.needs(self.symbols, self.warmup_bars)
+
+    def market_events(self) -> frozenset[EventType]:
+        """Which kinds of feed events it takes: what it listens to, and what bars are built from."""
+        return self.timeframes.events(self.listened())
 
     def _handle_bar(self, bar: Bar) -> None:
         if self._bars_missing:

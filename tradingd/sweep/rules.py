@@ -159,6 +159,7 @@ _SECTIONS = frozenset(
         "execution",  # names of orders
         "runtime",  # a sweep has no loop
         "logging",
+        "accounts",  # a sweep trades nowhere
         "credentials",
     }
 )

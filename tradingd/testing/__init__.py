@@ -1,7 +1,8 @@
 """Fakes and builders for testing strategies and components, without mocks or sleeps.
 
 `StrategyRun` drives one strategy by hand. `ManualClock` stands still until moved; `EventLog` is an `emit` that
-remembers; the `make_...` functions fill in what a test does not care about.
+remembers; the `make_...` functions fill in what a test does not care about. `VirtualTime` is clock and sleep for
+what waits; `venue.ScriptedVenue` is an exchange account in memory (it is imported from there).
 """
 
 from tradingd.runtime.clock import ManualClock as ManualClock
@@ -15,11 +16,13 @@ from tradingd.testing.builders import make_signal as make_signal
 from tradingd.testing.builders import make_trade as make_trade
 from tradingd.testing.log import EventLog as EventLog
 from tradingd.testing.strategy import StrategyRun as StrategyRun
+from tradingd.testing.virtual import VirtualTime as VirtualTime
 
 __all__ = [
     "EventLog",
     "ManualClock",
     "StrategyRun",
+    "VirtualTime",
     "at",
     "make_bar",
     "make_bars",

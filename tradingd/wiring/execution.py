@@ -31,12 +31,13 @@ def make_algorithms(execution: ExecutionSettings, **parts: Any) -> tuple[Algorit
 def make_engine(
     execution: ExecutionSettings,
     algorithms: Sequence[Algorithm],
+    epoch: int = 1,
     **parts: Any,  # noqa: ANN401 - those of ExecutionEngine
 ) -> ExecutionEngine:
-    """The engine, with its order ids and what it does of itself."""
+    """The engine, with its order ids and what it does of itself; `epoch` tells the runs of one account apart."""
     timeout = execution.unfilled_timeout_s
     return ExecutionEngine(
-        ids=OrderIds(prefix=execution.order_id_prefix, instance=execution.instance),
+        ids=OrderIds(prefix=execution.order_id_prefix, epoch=epoch, instance=execution.instance),
         algorithms=[algorithm.name for algorithm in algorithms],
         unfilled_timeout_ns=0 if timeout is None else int(mul(timeout, _NS)),
         **parts,

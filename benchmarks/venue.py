@@ -1,0 +1,276 @@
+"""Live trading through the unmodified ccxt client, against the loopback exchange in a process of its own.
+
+- tick to wire: from the moment the exchange prints a trade to the moment it has received the order that a strategy
+  asked for because of it. Both are read from the machine's one monotonic clock, in the exchange's process: the way
+  there and back over loopback, ccxt's parsing, every component with limits on, signing and the POST are in it.
+- flood: how many trades a second one core takes, from the socket to the strategy, when they come as fast as they can.
+- soak: memory at a steady rate of messages; the slope is a line fitted through the second half.
+
+`python benchmarks/venue.py --soak-minutes 30` writes the figures of docs/performance.md.
+"""
+
+import argparse
+import asyncio
+import json
+import multiprocessing
+import statistics
+import time
+from collections.abc import Callable
+from decimal import Decimal
+from multiprocessing.connection import Connection
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import structlog
+
+from tradingd.commands.run import run_connected
+from tradingd.config import load_settings
+from tradingd.domain.enums import RunState, TimeInForce
+from tradingd.domain.events import Trade
+from tradingd.runtime.daemon import DaemonSession
+from tradingd.strategy.base import Strategy, StrategyParams
+from tradingd.testing.exchange import streams
+from tradingd.testing.exchange.limits import LimitPlan
+from tradingd.testing.exchange.model import Side
+from tradingd.testing.exchange.server import LoopbackExchange
+from tradingd.wiring.live import connect
+
+KEY, SECRET = "benchmark-key-0001", "benchmark-secret-0001"
+SYMBOL, MARKET = "BTC/USDT", "BTCUSDT"
+_TICK = Decimal("0.01")
+_FIRST = Decimal(50_000)
+_BELOW = Decimal(1_000)
+_MIB = 1024 * 1024
+_PAGE = 4096
+
+CONFIG = """
+[run]
+mode = "live"
+accounts = ["main"]
+[accounts.main]
+exchange = "binance"
+environment = "loopback"
+symbols = ["BTC/USDT"]
+[[strategies]]
+name = "benchmarks.venue:Echo"
+params = {{ symbol = "BTC/USDT", every = {every} }}
+[portfolio]
+currency = "USDT"
+[risk.limits]
+max_order_notional = 50000
+max_position_notional = 60000
+max_gross_exposure_percent = 100
+price_collar_percent = 10
+stale_after_s = 30
+max_orders_per_minute = 6000
+daily_loss_percent = 5
+max_drawdown_percent = 25
+[runtime]
+queue_capacity = 100000
+"""
+
+
+class Echo(Strategy):
+    """Answers every `every`th trade with an order at a price that tells which one it was; it never fills."""
+
+    class Params(StrategyParams):
+        """Which symbol, and how often; 0 for never."""
+
+        symbol: str
+        every: int = 1
+
+    params: Params
+
+    def __init__(self, params: Params, strategy_id: str) -> None:
+        super().__init__(params, strategy_id)
+        self.seen = 0
+
+    def on_trade(self, trade: Trade) -> None:
+        """Count; perhaps answer."""
+        self.seen += 1
+        if self.params.every and self.seen % self.params.every == 0:
+            self.buy(
+                trade.symbol, Decimal("0.001"), limit=trade.price - float(_BELOW), time_in_force=TimeInForce.IOC
+            )
+
+
+# --- the exchange's process ----------------------------------------------------------------------------------
+
+
+def serve(pipe: Connection) -> None:
+    """Serve until told to stop. Commands: (how many trades, how many a second; 0 as fast as possible)."""
+    asyncio.run(_serve(pipe))
+
+
+async def _serve(pipe: Connection) -> None:
+    limits = LimitPlan(weight=10**9, orders_10s=10**9, orders_day=10**9)
+    async with LoopbackExchange(extra_routes=streams.routes, limits=limits) as exchange:
+        exchange.add_account(KEY, SECRET, {"USDT": Decimal(1_000_000)})
+        exchange.engine.house_print(MARKET, Side.BUY, _FIRST, Decimal("0.01"))
+        pipe.send(exchange.rest_url)
+        loop = asyncio.get_running_loop()
+        while True:
+            command = await loop.run_in_executor(None, pipe.recv)
+            if command is None:
+                return
+            exchange.wire.clear()
+            printed = await _print(exchange, *command)
+            await asyncio.sleep(1.0)
+            got = {Decimal(call.params["price"]): call.at for call in exchange.wire if call.places_order}
+            pipe.send([at - printed[price + _BELOW] for price, at in got.items() if price + _BELOW in printed])
+
+
+async def _print(exchange: LoopbackExchange, count: int, rate: float) -> dict[Decimal, float]:
+    """Print trades, each at a price of its own; returns when each was printed."""
+    printed: dict[Decimal, float] = {}
+    began = time.monotonic()
+    for number in range(count):
+        price = _FIRST + number % 100_000 * _TICK
+        if rate:
+            ahead = number / rate - (time.monotonic() - began)
+            if ahead > 0:
+                await asyncio.sleep(ahead)
+        elif number % 500 == 0:
+            await asyncio.sleep(0)
+        printed[price] = time.monotonic()
+        exchange.engine.house_print(MARKET, Side.BUY, price, Decimal("0.01"))
+    return printed
+
+
+# --- the daemon's process ------------------------------------------------------------------------------------
+
+
+class Live:
+    """A running daemon against an exchange in a process of its own."""
+
+    def __init__(self, every: int) -> None:
+        self._every = every
+        context = multiprocessing.get_context("spawn")
+        self.pipe, far = context.Pipe()
+        self.process = context.Process(target=serve, args=(far,), daemon=True)
+
+    async def run(self, body: Callable[["Live"], Any]) -> Any:  # noqa: ANN401 - what the body found
+        """Start everything, run `body`, stop everything."""
+        self.process.start()
+        url = await self.ask(None)
+        keys = {"main": {"api_key": KEY, "secret": SECRET}}
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "venue.toml"
+            path.write_text(CONFIG.format(every=self._every))
+            forced = {"accounts": {"main": {"loopback_url": url}}, "credentials": keys}
+            settings = load_settings([path], environ={}, forced=forced)
+        market = await connect(settings)
+        running = asyncio.create_task(run_connected(settings, market, self._start))
+        try:
+            while not hasattr(self, "session") or self.session.state is not RunState.TRADING:
+                if running.done():
+                    running.result()
+                await asyncio.sleep(0.05)
+            return await body(self)
+        finally:
+            self.session.supervisor.request_stop("measured")
+            await running
+            await market.close()
+            self.pipe.send(None)
+            self.process.join()
+
+    def _start(self, *parts: Any, **options: Any) -> DaemonSession:  # noqa: ANN401 - those of DaemonSession
+        log = structlog.testing.CapturingLogger()
+        self.session = DaemonSession(*parts, name="b", run_id="b", log=log, **options)
+        return self.session
+
+    @property
+    def strategy(self) -> Echo:
+        """The strategy that is measured."""
+        strategy: Any = self.session.strategies[0]
+        return strategy
+
+    async def ask(self, command: tuple[int, float] | None) -> Any:  # noqa: ANN401 - the answer
+        """Give the exchange a command and wait for its answer."""
+        if command is not None:
+            self.pipe.send(command)
+        return await asyncio.get_running_loop().run_in_executor(None, self.pipe.recv)
+
+
+async def tick_to_wire(live: Live) -> dict[str, float]:
+    """Latency at 20 trades a second, each answered."""
+    await live.ask((50, 20.0))  # warm
+    found = sorted(await live.ask((400, 20.0)))
+    return {
+        "orders": len(found),
+        "p50_ms": statistics.median(found) * 1e3,
+        "p99_ms": found[int(len(found) * 0.99) - 1] * 1e3,
+    }
+
+
+async def flood(live: Live, count: int = 100_000) -> dict[str, float]:
+    """How many trades a second of our own CPU, and of wall time, go from the socket to the strategy."""
+    first = live.strategy.seen
+    began, cpu = time.perf_counter(), time.process_time()
+    answer = asyncio.create_task(live.ask((count, 0.0)))
+    while live.strategy.seen - first < count:
+        await asyncio.sleep(0.02)
+        if answer.done() and time.perf_counter() - began > 120:
+            break
+    wall, spent = time.perf_counter() - began, time.process_time() - cpu
+    await answer
+    seen = live.strategy.seen - first
+    return {"sent": count, "seen": seen, "per_second": seen / wall, "per_cpu_second": seen / spent}
+
+
+async def soak(live: Live, minutes: float, rate: float = 2_000.0) -> dict[str, Any]:
+    """Resident memory over time at a steady rate."""
+    first = live.strategy.seen
+    samples: list[tuple[float, float]] = []
+    began, cpu = time.monotonic(), time.process_time()
+    answer = asyncio.create_task(live.ask((int(minutes * 60 * rate), rate)))
+    while not answer.done():
+        samples.append((time.monotonic() - began, _rss()))
+        await asyncio.sleep(5.0)
+    late = samples[len(samples) // 2 :]
+    slope = statistics.linear_regression(*zip(*late, strict=True)).slope if len(late) > 1 else 0.0
+    return {
+        "minutes": minutes,
+        "rate": rate,
+        "seen": live.strategy.seen - first,
+        "cpu": (time.process_time() - cpu) / (time.monotonic() - began),
+        "rss_mib": [round(value / _MIB, 1) for _, value in samples[:: max(1, len(samples) // 12)]],
+        "slope_mib_per_hour": slope * 3600 / _MIB,
+    }
+
+
+def _rss() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE
+
+
+def measure(every: int, body: Callable[[Live], Any]) -> Any:  # noqa: ANN401 - what the body found
+    """Run one measurement on uvloop."""
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(Live(every).run(body))
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--only", default="wire,flood,soak")
+    parser.add_argument("--soak-minutes", type=float, default=1.0)
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    wanted: Any = parser.parse_args()
+    found: dict[str, Any] = {}
+    jobs: dict[str, tuple[int, Callable[[Live], Any]]] = {
+        "wire": (1, tick_to_wire),
+        "flood": (0, flood),
+        "soak": (0, lambda live: soak(live, wanted.soak_minutes)),
+    }
+    for name in wanted.only.split(","):
+        found[name] = measure(*jobs[name])
+        print(name, json.dumps(found[name]))
+    if wanted.json:
+        wanted.json.write_text(json.dumps(found, indent=2))
+
+
+if __name__ == "__main__":
+    main()

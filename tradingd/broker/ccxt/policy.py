@@ -1,0 +1,56 @@
+"""What counts as proof, and how long we look for it."""
+
+import msgspec
+
+from tradingd.errors import UsageError
+
+__all__ = ["EvidencePolicy"]
+
+_MAX_EXPONENT = 32
+"""Keeps `factor ** tries` a finite float; `longest_s` has long capped the delay by then."""
+
+
+class EvidencePolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """The figures by which the broker believes a venue; all durations are seconds of the monotonic clock."""
+
+    reads: int = 3
+    """How many validated reads must not know an order before it counts as absent."""
+    endpoints: int = 2
+    """From how many different endpoints these have to come."""
+    span_s: float = 30.0
+    """Over how long they have to spread; a venue's `visibility_s` where that is longer."""
+    halt_s: float = 60.0
+    """When an order's fate is still not known after this, its instrument is halted; the search goes on."""
+    settle_s: float = 60.0
+    """When an order is over and the trades still do not add up after this, its instrument is halted."""
+    edit_span_s: float = 10.0
+    """How long an order has to be read unchanged before a change with no answer counts as not made."""
+    first_s: float = 0.25
+    """The pause before the first repeated read or cancel."""
+    factor: float = 2.0
+    longest_s: float = 15.0
+    poll_s: float = 5.0
+    """How often the trades of a symbol with working orders are read, whatever the streams say."""
+    late_s: float = 30.0
+    """For how long that goes on after an order is over; the venue's `visibility_s` where that is longer."""
+    overlap_s: float = 60.0
+    """How far back from the latest known trade a read of trades begins, for those that become visible late."""
+    barrier_s: float = 60.0
+    quiet_s: float = 2.0
+    """A barrier needs that long without a trade."""
+    stream_grace_s: float = 15.0
+    """A stream that does not tell of what a read found for so long is dead."""
+    stale_s: float = 2.0
+    """An order that could not be sent for so long is not sent any more."""
+    down_after: int = 3
+    """After how many failed reads in a row the venue counts as DOWN."""
+    refresh_s: float = 60.0
+    """The markets are not read anew more often than this, however many orders are refused."""
+
+    def __post_init__(self) -> None:
+        if self.reads < 1 or self.endpoints < 1 or self.first_s <= 0 or self.factor < 1:
+            raise UsageError(f"{self}: need reads >= 1, endpoints >= 1, first_s > 0 and factor >= 1")
+
+    def pause(self, tries: int) -> float:
+        """How long to wait before trying again after `tries` tries."""
+        return min(self.longest_s, self.first_s * self.factor ** min(tries, _MAX_EXPONENT))

@@ -1,0 +1,111 @@
+"""Whether the books and the venues say the same."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
+from typing import NamedTuple
+
+from tradingd.domain.enums import HaltScope, HaltState
+from tradingd.domain.events import AccountSnapshot, HaltRequest
+from tradingd.domain.instrument import Instrument
+from tradingd.domain.money import ZERO, add, sub
+from tradingd.domain.position import Position
+
+__all__ = ["Agreement", "Difference", "halts_for"]
+
+_ACCOUNT = "account"
+
+
+class Difference(NamedTuple):
+    """Something that a venue tells otherwise than the books, and where trading has to stop for it."""
+
+    what: str
+    """An asset, or the symbol of a contract."""
+    ours: Decimal
+    theirs: Decimal
+    symbols: tuple[str, ...]
+    """The instruments that it concerns; none is the whole account."""
+
+    def __str__(self) -> str:
+        return f"{self.what}: our books say {self.ours}, the venue {self.theirs}"
+
+
+class Agreement:
+    """What each venue's account should hold by our books, asset by asset, and where the venue says otherwise.
+
+    A venue's first snapshot opens its books; from then on every movement that is booked moves what is expected,
+    and each further snapshot has to say just that, to the last unit. Compared are the assets that instruments of
+    this run exchange, and those that fees moved; what else the account holds is none of this run's business.
+
+    Balances that contracts settle in move by funding and by profits not taken yet, in ways each venue tells
+    differently: they are not compared. The contract positions themselves are.
+    """
+
+    def __init__(self, venues: Iterable[str]) -> None:
+        self.unopened = set(venues)
+        """The venues that have not told yet what their accounts hold."""
+        self._expected: dict[str, dict[str, Decimal]] = {}
+        self._told: dict[tuple[str, str], tuple[Decimal, Decimal]] = {}
+
+    def open(self, snapshot: AccountSnapshot) -> dict[str, Decimal]:
+        """Take a venue's first snapshot as what its books begin with; returns the assets and amounts."""
+        self.unopened.discard(snapshot.venue)
+        told = {balance.asset: balance.total for balance in snapshot.balances if balance.total}
+        booked = self._expected.get(snapshot.venue, {})  # nothing, unless a trade was told before
+        self._expected[snapshot.venue] = dict(told)
+        opening = {asset: sub(told.get(asset, ZERO), booked.get(asset, ZERO)) for asset in {**told, **booked}}
+        return {asset: amount for asset, amount in opening.items() if amount}
+
+    def move(self, venue: str, asset: str, amount: Decimal) -> None:
+        """The books have moved: `amount` more of `asset`."""
+        expected = self._expected.setdefault(venue, {})
+        expected[asset] = add(expected.get(asset, ZERO), amount)
+
+    def news(
+        self, snapshot: AccountSnapshot, instruments: Iterable[Instrument], positions: Mapping[str, Position]
+    ) -> Iterator[Difference]:
+        """Differences that have not been told as they are now."""
+        own = [instrument for instrument in instruments if instrument.venue == snapshot.venue]
+        for difference in (*self._assets(snapshot, own), *_contracts(snapshot, own, positions)):
+            key, figures = (snapshot.venue, difference.what), (difference.ours, difference.theirs)
+            if self._told.get(key) != figures:
+                self._told[key] = figures
+                yield difference
+
+    def _assets(self, snapshot: AccountSnapshot, own: Iterable[Instrument]) -> Iterator[Difference]:
+        expected = self._expected.get(snapshot.venue, {})
+        told = {balance.asset: balance.total for balance in snapshot.balances}
+        settled = {instrument.settle for instrument in own if instrument.kind.is_contract}
+        concerned: dict[str, list[str]] = {}
+        for instrument in own:
+            if not instrument.kind.is_contract:
+                concerned.setdefault(instrument.base, []).append(instrument.symbol)
+                concerned.setdefault(instrument.quote, []).append(instrument.symbol)
+        for asset in dict.fromkeys((*concerned, *expected)):
+            if asset in settled:
+                continue
+            ours, theirs = expected.get(asset, ZERO), told.get(asset, ZERO)
+            if ours != theirs:
+                yield Difference(asset, ours, theirs, tuple(concerned.get(asset, ())))
+
+
+def _contracts(
+    snapshot: AccountSnapshot, own: Iterable[Instrument], positions: Mapping[str, Position]
+) -> Iterator[Difference]:
+    told = {position.symbol: position.quantity for position in snapshot.positions}
+    for instrument in own:
+        if not instrument.kind.is_contract:
+            continue
+        symbol = instrument.symbol
+        held = positions.get(symbol)
+        ours, theirs = (ZERO if held is None else held.quantity), told.get(symbol, ZERO)
+        if ours != theirs:
+            yield Difference(symbol, ours, theirs, (symbol,))
+
+
+def halts_for(difference: Difference, venue: str, ts: int) -> Iterator[HaltRequest]:
+    """The halts that a difference demands: nothing may grow where the books are wrong."""
+    reason = f"MISMATCH at {venue}: {difference}"
+    for symbol in difference.symbols:
+        yield HaltRequest(ts, HaltScope.INSTRUMENT, symbol, HaltState.NO_NEW, reason)
+    if not difference.symbols:
+        yield HaltRequest(ts, HaltScope.ACCOUNT, _ACCOUNT, HaltState.NO_NEW, reason)

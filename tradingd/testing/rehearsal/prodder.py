@@ -1,0 +1,59 @@
+"""A strategy that keeps orders coming, so that a rehearsal has something to spoil within seconds."""
+
+from random import Random
+
+from pydantic import Field
+
+from tradingd.domain.enums import Direction
+from tradingd.domain.events import OrderUpdate, Trade
+from tradingd.strategy.base import Strategy, StrategyParams
+
+__all__ = ["Prodder"]
+
+_AWAY = 0.0004  # how far from the price its limit orders rest: some fill, some are canceled
+_STOP = 0.02
+_MARKET, _LIMIT = 0.5, 0.85  # of all entries: at the market, resting, and at the market with a stop
+
+
+class Prodder(Strategy):
+    """Gets in and out all the time, by market orders, limit orders that it cancels, and stops.
+
+    Sizes are those of the run's sizer, and the run's limits hold for it as for every strategy.
+    """
+
+    class Params(StrategyParams):
+        """What is traded, and how often."""
+
+        symbols: list[str] = Field(description="All that it trades.")
+        seed: int = Field(1, description="Of its choices.")
+        every: int = Field(3, ge=1, description="It acts on every so many trades of a symbol, on the average.")
+
+    params: Params
+
+    def on_start(self) -> None:
+        """Before the first event."""
+        self.random = Random(self.params.seed)  # noqa: S311 - repeatable, nothing secret
+
+    def on_trade(self, trade: Trade) -> None:
+        """Do something now and then."""
+        if self.random.random() * self.params.every >= 1:
+            return
+        working = [intent for intent, order in self.orders.items() if order.symbol == trade.symbol]
+        if working:
+            self.cancel(self.random.choice(working))
+        elif self.position(trade.symbol).is_flat:
+            self._enter(trade)
+        else:
+            self.signal(trade.symbol, Direction.FLAT)
+
+    def on_order(self, update: OrderUpdate) -> None:
+        """What became of them is the rehearsal's business."""
+
+    def _enter(self, trade: Trade) -> None:
+        how = self.random.random()
+        if how < _MARKET:
+            self.signal(trade.symbol, Direction.LONG)
+        elif how < _LIMIT:
+            self.signal(trade.symbol, Direction.LONG, limit=trade.price * (1 - _AWAY))
+        else:
+            self.signal(trade.symbol, Direction.LONG, stop=trade.price * (1 - _STOP))

@@ -1,0 +1,296 @@
+"""A run on live data: the venues connected, their feeds and brokers made."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from random import Random
+from typing import Any
+
+import msgspec
+from pydantic import SecretStr
+
+from tradingd.broker.base import Broker
+from tradingd.broker.ccxt.broker import CcxtBroker
+from tradingd.broker.ccxt.policy import EvidencePolicy
+from tradingd.config import AccountSettings, CredentialSettings, Settings
+from tradingd.data.ccxt.feed import LiveFeed
+from tradingd.data.ccxt.model import FeedOptions, StreamKind, StreamState, StreamStatus, Subscription
+from tradingd.data.ccxt.plan import PlanSettings, loaded_by, plan_subscriptions
+from tradingd.data.series import parse_interval
+from tradingd.domain.events import FeedEvent
+from tradingd.domain.instrument import Instrument
+from tradingd.domain.ports import InstrumentLookup
+from tradingd.runtime.clock import steady_wall_time
+from tradingd.runtime.daemon import Feed, MakeFeed
+from tradingd.runtime.manager import EventManager
+from tradingd.strategy.base import Strategy
+from tradingd.venues.account import CcxtAccount, make_account
+from tradingd.venues.public import PublicVenue, make_public
+from tradingd.venues.settings import Credentials, VenueSettings
+
+__all__ = ["ConnectedMarket", "connect", "live_options", "venue_settings", "without_keys"]
+
+_EPOCH_BEGAN_S = 1_700_000_000
+"""What epochs count from, so that they are short: seconds of Unix time."""
+Publish = Callable[[FeedEvent], Awaitable[None]]
+
+
+class _Instruments(Mapping[str, Instrument]):
+    """The instruments of all accounts by their names in the run; refreshed ones are seen at once."""
+
+    def __init__(self, venues: Sequence[PublicVenue], renamed: str) -> None:
+        self._venues = venues
+        self._renamed = renamed
+        """The one venue that they all belong to in this run; empty where each has its own."""
+        self._made: dict[str, tuple[Instrument, Instrument]] = {}
+
+    def __getitem__(self, symbol: str) -> Instrument:
+        for venue in self._venues:
+            found = venue.instruments.get(symbol)
+            if found is not None:
+                return self._as_here(symbol, found)
+        raise KeyError(f"{symbol} is not traded by the accounts of this run")
+
+    def _as_here(self, symbol: str, found: Instrument) -> Instrument:
+        if not self._renamed:
+            return found
+        made = self._made.get(symbol)
+        if made is None or made[0] is not found:
+            made = self._made[symbol] = found, msgspec.structs.replace(found, venue=self._renamed)
+        return made[1]
+
+    def __iter__(self) -> Iterator[str]:
+        return (symbol for venue in self._venues for symbol in venue.instruments)
+
+    def __len__(self) -> int:
+        return sum(len(venue.instruments) for venue in self._venues)
+
+
+class _Feeds:
+    """The feeds of several venues as one."""
+
+    def __init__(self, feeds: Sequence[LiveFeed]) -> None:
+        self.feeds = feeds
+
+    def tasks(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
+        return {name: task for feed in self.feeds for name, task in feed.tasks().items()}
+
+    async def ready(self) -> None:
+        for feed in self.feeds:
+            await feed.ready()
+
+
+class ConnectedMarket:
+    """The connected venues of a run. `close` it whatever happens."""
+
+    def __init__(
+        self, settings: Settings, publics: Sequence[PublicVenue], accounts: Sequence[CcxtAccount], epoch: int
+    ) -> None:
+        self.publics = tuple(publics)
+        self.accounts = tuple(accounts)
+        self.epoch = epoch
+        self._settings = settings
+        self._time = steady_wall_time()
+        renamed = "" if settings.run.mode == "live" else settings.broker.venue
+        self._instruments = _Instruments(self.publics, renamed)
+
+    @property
+    def instruments(self) -> InstrumentLookup:
+        """The instruments of all symbols that the accounts trade, by their names in the run."""
+        return self._instruments
+
+    def now(self) -> int:
+        """Nanoseconds UTC."""
+        return self._time()
+
+    def brokers(self, manager: EventManager) -> tuple[Broker, ...]:
+        """A broker for each account, that tells its events through `manager`."""
+        driver: Any = manager  # the asynchronous one: a run on live data has no other
+        return tuple(
+            CcxtBroker(
+                account,
+                inject=driver.inject,
+                now=self.now,
+                monotonic=time.monotonic,
+                sleep=asyncio.sleep,
+                random=Random(),  # noqa: S311 - jitter of delays
+                quiet=driver.until_quiet,
+                policy=EvidencePolicy(),
+                dead_man_s=_seconds(self._settings.accounts[account.name].dead_man_s),
+            )
+            for account in self.accounts
+        )
+
+    def plan(self, strategies: Sequence[Strategy]) -> tuple[Subscription, ...]:
+        """The streams that a run needs, and what its strategies build bars from, checked.
+
+        Raises:
+            ConfigError: a strategy needs what the configuration does not stream.
+
+        """
+        data = self._settings.data
+        needed = plan_subscriptions(
+            strategies,
+            PlanSettings(
+                interval_ns=parse_interval(data.interval) if data.interval else 0,
+                from_trades=data.live.bars_from == "trades",
+                symbols=tuple(data.symbols),
+                extra=frozenset(_KINDS[stream] for stream in data.live.streams),
+                depth=data.live.book_depth,
+                warmup=data.live.warmup != "off",
+            ),
+        )
+        loaded = loaded_by(needed)
+        for strategy in strategies:
+            strategy.timeframes.check(loaded)
+        return needed
+
+    def feed(self, needed: Sequence[Subscription], on_status: Callable[[StreamStatus], None]) -> MakeFeed:
+        """How to make the feed of all venues."""
+
+        def make(publish: Publish) -> Feed:
+            return _Feeds([self._feed_of(venue, needed, publish, on_status) for venue in self.publics])
+
+        return make
+
+    def _feed_of(
+        self,
+        venue: PublicVenue,
+        needed: Sequence[Subscription],
+        publish: Publish,
+        on_status: Callable[[StreamStatus], None],
+    ) -> LiveFeed:
+        live = self._settings.data.live
+        return LiveFeed(
+            venue,
+            [each for each in needed if each.symbol in venue.instruments],
+            publish=publish,
+            now=self.now,
+            monotonic=time.monotonic,
+            sleep=asyncio.sleep,
+            random=Random(),  # noqa: S311 - jitter of delays
+            on_status=on_status,
+            options=FeedOptions(
+                stale_after_s=float(live.stale_after_s),
+                capacity=self._settings.runtime.queue_capacity,
+                dials_per_minute=live.max_dials_per_minute,
+            ),
+            wire=venue.to_ccxt,
+        )
+
+    async def close(self) -> None:
+        """Close all connections."""
+        for account in self.accounts:
+            await account.close()
+        for venue in self.publics:
+            await venue.close()
+
+
+_KINDS: Mapping[str, StreamKind] = {
+    "trades": StreamKind.TRADES,
+    "quotes": StreamKind.QUOTES,
+    "books": StreamKind.BOOKS,
+    "ohlcv": StreamKind.BARS,
+    "funding": StreamKind.MARKS,
+    "mark_prices": StreamKind.MARKS,
+}
+
+
+def live_options(settings: Settings, market: ConnectedMarket, strategies: Sequence[Strategy]) -> dict[str, Any]:
+    """What `DaemonSession` is told of a run on live data."""
+    needed = market.plan(strategies)
+    return {
+        "mode": settings.run.mode.upper(),
+        "make_feed": lambda log: market.feed(needed, _teller(log)),
+        "tick_s": _TICK_S,
+        "keep_reducing": settings.run.mode == "live",
+    }
+
+
+def _teller(log: Any) -> Callable[[StreamStatus], None]:  # noqa: ANN401 - structlog's loggers have no common type
+    """Log each stream whose state changes."""
+
+    def tell(status: StreamStatus) -> None:
+        level = log.info if status.state in _FINE else log.warning
+        level(
+            "stream_state",
+            symbol=status.symbol,
+            kind=status.kind.value,
+            state=status.state.value,
+            reason=status.reason,
+            reconnects=status.reconnects,
+        )
+
+    return tell
+
+
+_FINE = frozenset({StreamState.LIVE, StreamState.JOINING})
+_TICK_S = 0.05
+"""How late a timer may be in a market that is quiet."""
+
+
+async def connect(settings: Settings, *, session: Any = None) -> ConnectedMarket:  # noqa: ANN401 - aiohttp's
+    """Connect the venues of `run.accounts`: load their markets, and for live trading open the accounts.
+
+    Raises:
+        ConfigError: an account's settings cannot be, or its venue lacks a symbol.
+        VenueUnavailableError: a venue does not answer.
+        VenueRefusedError: a venue refuses us.
+
+    """
+    publics: list[PublicVenue] = []
+    accounts: list[CcxtAccount] = []
+    market = ConnectedMarket(settings, publics, accounts, int(time.time()) - _EPOCH_BEGAN_S)
+    try:
+        for name in settings.run.accounts:
+            chosen = venue_settings(name, settings.accounts[name])
+            public = make_public(chosen, session=session)
+            publics.append(public)
+            await public.open(_names_of(settings, name))
+            if settings.run.mode == "live":
+                keys = _credentials(settings.credentials[name])
+                account = make_account(chosen, keys, public, session=session)
+                accounts.append(account)
+                await account.open()
+    except BaseException:
+        await ConnectedMarket(settings, publics, accounts, market.epoch).close()
+        raise
+    return ConnectedMarket(settings, publics, accounts, market.epoch)
+
+
+def without_keys(settings: Settings) -> Settings:
+    """The same configuration without its keys: what the components of a run may see."""
+    return settings.model_copy(update={"credentials": {}})
+
+
+def venue_settings(name: str, account: AccountSettings) -> VenueSettings:
+    """What the venues layer is told of an account."""
+    return VenueSettings(
+        name=name,
+        exchange=account.exchange,
+        environment=account.environment,
+        loopback_url=account.loopback_url or "",
+        market_types=tuple(account.market_types),
+        order_timeout_s=float(account.order_timeout_s),
+        options=account.options,
+    )
+
+
+def _names_of(settings: Settings, account: str) -> list[str]:
+    """The symbols of an account by their names in the run."""
+    return [name for name, (owner, _) in settings.symbols.items() if owner == account]
+
+
+def _credentials(keys: CredentialSettings) -> Credentials:
+    return Credentials(
+        api_key=_text(keys.api_key), secret=_text(keys.secret), password=_text(keys.password), uid=_text(keys.uid)
+    )
+
+
+def _text(secret: SecretStr | None) -> str:
+    return "" if secret is None else secret.get_secret_value()
+
+
+def _seconds(value: Decimal | None) -> float | None:
+    return None if value is None else float(value)
