@@ -8,9 +8,10 @@ import asyncio
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,9 +22,13 @@ from tradingd.commands.output import echo_json, echo_table
 from tradingd.commands.rehearsal_report import Bounds, FaultReport, Rehearsal, judge
 from tradingd.commands.rehearsal_sides import OurSide, TheirSide
 from tradingd.config import Settings, StrategySettings, load_settings, nearest_hint
+from tradingd.data.handler import LoadReport
 from tradingd.domain.loading import load_object
 from tradingd.errors import UsageError
+from tradingd.ops.logging import EventLogger
+from tradingd.runtime.container import Container
 from tradingd.runtime.daemon import DaemonSession
+from tradingd.strategy.base import Strategy
 
 __all__ = ["Attend", "RunLive", "rehearse"]
 
@@ -34,6 +39,7 @@ _FAILED = 1
 _LOOK_S = 0.05
 _QUIET_S = 1.0
 """How long all is calm before the stop, so that what is late arrives as it would."""
+_FLUSH_S = 5.0
 _STOP_S = 45
 """How long the stop may take: the outcome of an order can be unknown for as long as the venue hides new ones."""
 _ORDERS_A_MINUTE = 600
@@ -43,10 +49,8 @@ Attend = Callable[[DaemonSession], None]
 """What is called with the session before it runs."""
 
 
-class RunLive(Protocol):
-    """Runs the live daemon of a configuration until it stops, and returns its session."""
-
-    def __call__(self, settings: Settings, attend: Attend) -> DaemonSession: ...
+RunLive = Callable[[Settings, Attend], DaemonSession]
+"""Runs the live daemon of a configuration until it stops, and returns its session."""
 
 
 class _Stage(TheirSide, Protocol):
@@ -89,7 +93,7 @@ def rehearse(
     faults: str,
     *,
     as_json: bool,
-    run: RunLive | None = None,
+    log: Path | None = None,
     **options: Any,  # noqa: ANN401 - those of Plan
 ) -> int:
     """Rehearse each fault and print what came of it; returns 0 where all is passed, else 1.
@@ -106,23 +110,18 @@ def rehearse(
     chosen = _chosen(faults, make_stage.fault_names())
     base = _base(plan)
     reports = []
-    for fault in chosen:
-        report = _rehearse_one(plan, base, fault, make_stage, run or _live())
-        if not as_json:
-            typer.echo(f"{report.result:8} {fault or 'no fault'}", err=True)
-        reports.append(report)
+    with _logging(log, base.logging.level) as logger:
+        for fault in chosen:
+            logger.info("rehearsal", fault=fault)
+            reports.append(_rehearse_one(plan, base, fault, make_stage, partial(_run, logger)))
+            if not as_json:
+                typer.echo(f"{reports[-1].result:8} {fault or 'no fault'}", err=True)
     rehearsal = Rehearsal(plan.seed, tuple(reports))
     if as_json:
         echo_json(_as_json(rehearsal))
     else:
         _show(rehearsal)
     return 0 if rehearsal.passed else _FAILED
-
-
-def _live() -> RunLive:
-    from tradingd.commands.live import run_live
-
-    return run_live
 
 
 def _chosen(faults: str, known: Sequence[str]) -> list[str]:
@@ -160,10 +159,65 @@ def _rehearse_one(plan: Plan, base: Settings, fault: str, make_stage: _MakeStage
     return msgspec.structs.replace(report, violations=(broken, *report.violations))
 
 
+@contextmanager
+def _logging(path: Path | None, level: str) -> Iterator[Any]:
+    """A logger of what the daemons tell: to a file that is added to, or to nobody."""
+    from tradingd.ops.logging import configure_logging
+
+    try:
+        stream = Path(os.devnull if path is None else path).open("a", encoding="utf-8")  # noqa: SIM115 - closed below
+    except OSError as error:
+        raise UsageError(f"--log {path}: cannot be written: {error.strerror}") from error
+    with stream:
+        handle = configure_logging(level, "json", stream, "rehearsal")
+        try:
+            yield handle.logger
+        finally:
+            handle.close(_FLUSH_S)
+
+
+def _run(logger: Any, settings: Settings, attend: Attend) -> DaemonSession:  # noqa: ANN401 - structlog's have no type
+    """Run the live daemon as `tradingd run` does, its log lines elsewhere."""
+    from tradingd.commands.run import LOGGED, run_connected
+    from tradingd.wiring.live import connect
+
+    def start(
+        container: Container,
+        strategies: Sequence[Strategy],
+        report: LoadReport,
+        **options: Any,  # noqa: ANN401 - those of DaemonSession
+    ) -> DaemonSession:
+        options["keep_reducing"] = settings.runtime.on_stop == "keep_protective"
+        session = DaemonSession(
+            container,
+            strategies,
+            report,
+            name=settings.run.name,
+            run_id="rehearsal",
+            log=logger,
+            handler_timeout_s=float(settings.runtime.handler_timeout_s),
+            stop_timeout_s=float(settings.runtime.stop_timeout_s),
+            **options,
+        )
+        session.keep(EventLogger(logger).observe, LOGGED)
+        attend(session)
+        return session
+
+    async def run() -> DaemonSession:
+        market = await connect(settings)
+        try:
+            session, _ = await run_connected(settings, market, start)
+        finally:
+            await market.close()
+        return session
+
+    return asyncio.run(run())
+
+
 async def _direct(plan: Plan, stage: _Stage, session: DaemonSession) -> None:
     """Let things go wrong until enough orders were sent, then let all be calm, and stop."""
     over = time.monotonic() + plan.duration_s
-    while time.monotonic() < over and await asyncio.to_thread(stage.orders) < plan.orders:
+    while time.monotonic() < over and await asyncio.to_thread(stage.orders) < plan.orders:  # noqa: ASYNC110 - another thread's doing
         await asyncio.sleep(_LOOK_S)
     await asyncio.to_thread(stage.calm)
     await asyncio.sleep(_QUIET_S)
@@ -184,7 +238,7 @@ def _settings(plan: Plan, base: Settings, stage: _Stage) -> Settings:
     where = {"exchange": "binance", "environment": "loopback", "loopback_url": stage.url, "dead_man_s": None}
     forced: dict[str, Any] = {
         "run": {"mode": "live"},
-        "accounts": {account: where for account in base.run.accounts},
+        "accounts": dict.fromkeys(base.run.accounts, where),
         "credentials": {account: dict(keys) for account, keys in stage.keys.items()},
         "data": {"record": {"catalog": None}},
         "strategies": [*(_as_table(each) for each in base.strategies), _prodder(plan, base)],

@@ -9,7 +9,6 @@ from typing import Self, TypeVar
 from tradingd.commands.rehearsal_report import Deal, SentOrder
 from tradingd.domain.money import ZERO, add, divide
 from tradingd.errors import UsageError
-from tradingd.testing.exchange import streams
 from tradingd.testing.exchange.faults import FaultScript, ScriptedFaults
 from tradingd.testing.exchange.hooks import Call
 from tradingd.testing.exchange.limits import LimitPlan
@@ -97,7 +96,7 @@ class Stage:
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
-        exchange = LoopbackExchange(self._markets, faults=self.faults, extra_routes=streams.routes, limits=_MANY)
+        exchange = LoopbackExchange(self._markets, faults=self.faults, limits=_MANY)
         for account, symbols in self._accounts.items():
             quotes = {quote: divide(self._cash, _worth(quote), _CENT) for _, quote in map(_assets, symbols)}
             key = self.keys[account]
