@@ -90,7 +90,9 @@ class Echo(Strategy):
         """Count; perhaps answer."""
         self.seen += 1
         if self.params.every and self.seen % self.params.every == 0:
-            self.buy(trade.symbol, Decimal("0.001"), limit=trade.price - float(_BELOW), time_in_force=TimeInForce.IOC)
+            self.buy(
+                trade.symbol, Decimal("0.001"), limit=trade.price - float(_BELOW), time_in_force=TimeInForce.IOC
+            )
 
 
 # --- the exchange's process ----------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-data_app = typer.Typer(help="Recorded market data: import, list, check.", no_args_is_help=True)
+data_app = typer.Typer(help="Recorded market data: import, resample, list, check.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 
 Files = Annotated[
@@ -288,6 +288,36 @@ def data_import(
         kind=kind,
         calendar=calendar,
         instrument=instrument or [],
+        overwrite=overwrite,
+        as_json=as_json,
+    )
+
+
+@data_app.command("resample")
+def data_resample(
+    symbol: Annotated[str, typer.Argument(help="For example AAPL or BTC/USD.")],
+    to: Annotated[str, typer.Option("--to", help="The length of the new bars: 5m, 1h, 1d, 1w.")],
+    catalog: Annotated[Path, typer.Option(help="The catalog folder.")],
+    source: Annotated[
+        str, typer.Option("--from", help="What to build from where there are several: 1m, trades, quotes.")
+    ] = "",
+    dataset: Annotated[
+        str, typer.Option(help="The folder within the catalog; resampled_5m etc. unless told.")
+    ] = "",
+    prices: Annotated[str, typer.Option(help="raw, or adjusted by the file's adj_close.")] = "raw",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a series that is there.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Build longer bars from a series of a catalog, and add them to it."""
+    from tradingd.commands.data import resample_series
+
+    resample_series(
+        catalog,
+        symbol,
+        to,
+        source=source,
+        dataset=dataset,
+        prices=prices,
         overwrite=overwrite,
         as_json=as_json,
     )

@@ -7,7 +7,7 @@ import pytest
 
 from tests.broker.market import BUY, SELL, Market, instrument
 from tradingd.domain.enums import Liquidity
-from tradingd.domain.events import BrokerReport, ReportKind
+from tradingd.domain.events import BrokerReport, EventType, ModifyOrder, ReportKind
 from tradingd.testing import make_quote
 
 MODIFY_REJECTED = ReportKind.MODIFY_REJECTED
@@ -186,3 +186,14 @@ def test_data_of_an_unsubscribed_symbol() -> None:
     market.broker.unsubscribe("AAPL")
     market.flat(80)
     assert not market.trades
+
+
+def test_answers_repeat_the_number_of_the_change() -> None:
+    """Granted or refused, an answer tells which change it answers."""
+    market = working()
+    for number, quantity in ((7, 20), (8, 1_000)):
+        price = Decimal(80)
+        command = ModifyOrder(market.clock.now(), "SIM", "o1", Decimal(quantity), price, None, number)
+        market.broker.handlers()[EventType.SUBMIT_MODIFY](command)
+    told = [(report.kind, report.change) for report in market.log.of(BrokerReport)[-2:]]
+    assert told == [(ReportKind.MODIFIED, 7), (MODIFY_REJECTED, 8)]

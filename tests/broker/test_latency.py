@@ -11,7 +11,7 @@ from tests.broker.market import BUY, INSTRUMENTS, SELL
 from tradingd.broker.latency import Delay, DelayedBroker, exponential, fixed, uniform
 from tradingd.broker.simulated import SimulatedBroker
 from tradingd.domain.enums import OrderType, Side
-from tradingd.domain.events import BrokerReport, MarketEvent, SubmitOrder
+from tradingd.domain.events import BrokerReport, EventType, MarketEvent, ModifyOrder, SubmitOrder
 from tradingd.domain.prices import PriceBoard
 from tradingd.domain.terms import OrderTerms, Trail
 from tradingd.testing import EventLog, ManualClock, at, make_bar, make_quote
@@ -201,3 +201,14 @@ def test_delays(make: Callable[[Callable[[], float]], Delay], least: int, mean: 
     many = [delay() for _ in range(5_000)]
     assert min(many) >= least
     assert abs(sum(many) / len(many) - mean) < 2
+
+
+def test_an_answer_to_a_change_repeats_its_number() -> None:
+    """The number of a change travels both ways."""
+    remote = Remote()
+    remote.order(limit_price=Decimal(90))
+    command = ModifyOrder(remote.clock.now(), "SIM", "o", None, Decimal(80), None, 7)
+    remote.broker.handlers()[EventType.SUBMIT_MODIFY](command)
+    remote.quote(100, 5)
+    remote.quote(100, 30)
+    assert [report.change for report in remote.log.of(BrokerReport)] == [0, 7]

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.broker.market import BUY, SELL, Market
@@ -244,8 +244,6 @@ class Engine:
         )
 
 
-# Derandomized: of a group of legs of different sizes execution may tell an OVERFILL that the venue does not see.
-@settings(derandomize=True)
 @given(
     st.lists(ORDERS, min_size=1, max_size=8),
     st.lists(EVENTS, min_size=1, max_size=8),

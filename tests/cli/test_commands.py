@@ -247,6 +247,22 @@ def test_imported_data_can_be_traded(tradingd: Cli, tmp_path: Path) -> None:
     assert "overwrite" in refused.err
 
 
+def test_resampled_data_can_be_traded(tradingd: Cli, tmp_path: Path) -> None:
+    """Longer bars that were built of a series are listed and backtested, by their interval."""
+    rows = "\n".join(f"{1_600_000_200 + 60 * i},{100 + i % 7},110,90,{101.5 + i % 5},5" for i in range(200))
+    (tmp_path / "mine.csv").write_text(f"timestamp,open,high,low,close,volume\n{rows}\n")
+    tradingd("data", "import", "mine.csv", "--catalog", "cat", "--symbol", "FOO/USD", "--interval", "1m")
+    told = tradingd("data", "resample", "FOO/USD", "--to", "5m", "--catalog", "cat")
+    assert told.out == f"{tmp_path / 'cat/resampled_5m/FOO_USD.parquet'}: 40 bars of FOO/USD\n"
+    (tmp_path / "c.toml").write_text(
+        '[data]\ncatalog = "cat"\ninterval = "5m"\n[[strategies]]\nname = "ma_crossover"\n'
+        'params = { symbol = "FOO/USD", fast_ma = 2, slow_ma = 5 }\n'
+    )
+    assert tradingd("backtest", "c.toml", "--json").json["events"] == 40
+    again = tradingd("data", "resample", "FOO/USD", "--to", "5m", "--catalog", "cat", "--from", "1m", "--json")
+    assert (again.code, "--overwrite" in again.err) == (65, True)
+
+
 def test_import_says_what_it_cannot_do(tradingd: Cli, tmp_path: Path) -> None:
     """A missing --interval and a catalog that cannot be written are one clear line each."""
     (tmp_path / "x.csv").write_text("timestamp,open,high,low,close,volume\n1600000000,1,1,1,1,1\n")

@@ -18,6 +18,7 @@ from tradingd.testing.exchange.source import MarketSource, Plan
 
 KEY = "key-of-tests"
 BTC = "BTC/USDT"
+PATIENT, IMPATIENT = 10_000, 300  # milliseconds
 T = TypeVar("T")
 
 
@@ -62,9 +63,7 @@ class Rig:
 
 
 @asynccontextmanager
-async def rig(
-    markets: Sequence[MarketSpec] = MARKETS, *, timeout_ms: int = 2_000, seed: int = 1, **config: Any
-) -> AsyncIterator[Rig]:
+async def rig(markets: Sequence[MarketSpec] = MARKETS, *, seed: int = 1, **config: Any) -> AsyncIterator[Rig]:
     """An exchange that serves two markets of a seeded house, and a client with an account on it."""
     import ccxt.pro
 
@@ -81,9 +80,8 @@ async def rig(
         exchange.engine, [Plan("BTCUSDT", Decimal(60_000)), Plan("ETHUSDT", Decimal(3_000))], seed
     )
     async with exchange:
-        client = ccxt.pro.binance(
-            exchange.ccxt_config(KEY) | {"timeout": timeout_ms, "enableRateLimit": False} | config
-        )
+        options = {"timeout": PATIENT, "enableRateLimit": False, "timeout_on_exit": 0}
+        client = ccxt.pro.binance(exchange.ccxt_config(KEY) | options | config)
         try:
             await client.load_markets()
             yield Rig(exchange, made[0], source, faults, client)

@@ -1,15 +1,21 @@
 """Faults of requests, as the unmodified ccxt client meets them: shared/ccxt.md section 3 and 6."""
 
+import asyncio
 import contextlib
+from collections.abc import Awaitable
+from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import ccxt
 import pytest
 from aiohttp import ClientConnectorError, ClientOSError, ClientSession, ServerDisconnectedError
 
-from tests.exchange.rig import BTC, KEY, Rig, rig
+from tests.exchange.rig import BTC, IMPATIENT, KEY, PATIENT, Rig, rig
 from tradingd.testing.exchange import rest_faults, scripts, world_faults
 from tradingd.testing.exchange.faults import Rule
+from tradingd.testing.exchange.model import FeeCoin, FeePlan
+from tradingd.testing.exchange.oracle import Oracle
 
 GONE = (ClientOSError, ServerDisconnectedError, ClientConnectorError)
 
@@ -37,13 +43,15 @@ ACCEPTED = {
 @pytest.mark.parametrize("name", ACCEPTED)
 async def test_an_error_after_acceptance_leaves_the_order_on_the_exchange(name: str) -> None:
     """A1, A2, A3, A6: the client sees an error of the class that ccxt.md tells, and the order rests."""
-    async with rig(timeout_ms=300) as it:
+    async with rig() as it:
         await strike(it, name)
+        it.client.timeout = IMPATIENT
         with pytest.raises(ccxt.BaseError) as caught:
             await it.buy("t1-1-1")
         assert type(caught.value) is ACCEPTED[name]
         assert it.booked() == ["t1-1-1"]
         assert it.faults.hits[name] == 1
+        it.client.timeout = PATIENT
         found = await it.client.fetch_order(None, BTC, {"clientOrderId": "t1-1-1"})
         assert found["status"] == "open"
 
@@ -59,8 +67,9 @@ NEVER_SENT = {
 @pytest.mark.parametrize("name", NEVER_SENT)
 async def test_an_error_before_acceptance_looks_the_same_and_there_is_no_order(name: str) -> None:
     """A1, A2, A13: the very classes of the accepted ones, and the exchange never booked it."""
-    async with rig(timeout_ms=300) as it:
+    async with rig() as it:
         await strike(it, name)
+        it.client.timeout = IMPATIENT
         with pytest.raises(ccxt.BaseError) as caught:
             await it.buy()
         assert type(caught.value) is NEVER_SENT[name]
@@ -324,7 +333,102 @@ async def test_a_revoked_key_signs_nothing_any_more() -> None:
                 await it.client.fetch_balance()
 
 
+async def test_the_fee_coin_runs_out_in_the_middle() -> None:
+    """A27: fees were paid in the third coin, and are taken from what is bought once that is gone."""
+    async with rig() as it:
+        coin = FeeCoin("BNB", Decimal("0.00075"), Decimal("0.00075"), Decimal(600))
+        it.engine.set_fees(KEY, FeePlan(coin=coin))
+        await it.take()
+        assert it.faults.inject(world_faults.fee_coin_gone(), KEY)
+        await it.take()
+        coins = [trade["fee"]["currency"] for trade in await it.client.fetch_my_trades(BTC)]
+        assert (coins[0], coins[-1]) == ("BNB", "BTC")
+
+
+async def test_what_cannot_happen_yet_happens_at_the_next_order() -> None:
+    """E7: a cancel by hand needs a working order; the rule waits for one, and counts when it strikes."""
+    async with rig() as it:
+        await strike(it, "manual-cancel", target="POST order")
+        await it.take()
+        assert it.faults.report() == {"manual-cancel": 0}
+        await it.buy()
+        assert it.faults.report() == {"manual-cancel": 1}
+        assert it.engine.open_orders(KEY) == []
+
+
+async def test_a_request_may_be_late() -> None:
+    """A1: it takes its time to arrive, and then all is well."""
+    waited = []
+
+    async def sleep(seconds: float) -> None:
+        waited.append(seconds)
+
+    async with rig() as it:
+        it.faults.sleep = sleep
+        await strike(it, "delay")
+        await it.buy()
+        assert waited == [0.3]
+        assert it.booked() == ["t1-1-1"]
+
+
+async def test_an_edit_ends_with_no_order_at_all() -> None:
+    """A28: the old order is canceled, the new one refused; the client sees an error and nothing works."""
+    async with rig() as it:
+        order = await it.buy()
+        await strike(it, "edit-half-done")
+        with pytest.raises(ccxt.ExchangeError):
+            await it.client.edit_order(order["id"], BTC, "limit", "buy", 0.01, 51_000)
+        assert it.engine.open_orders(KEY) == []
+
+
+async def test_a_query_is_refused_though_the_order_exists() -> None:
+    """A9: -2013 once, then the order is there."""
+    async with rig() as it:
+        order = await it.buy()
+        await strike(it, "not-found-2013")
+        with pytest.raises(ccxt.OrderNotFound):
+            await it.client.fetch_order(order["id"], BTC)
+        assert (await it.client.fetch_order(order["id"], BTC))["status"] == "open"
+
+
 # -- scripts
+@pytest.mark.parametrize("seed", [1, 2, 3])
+async def test_under_a_random_script_the_exchange_stays_right(seed: int) -> None:
+    """A client that takes every error and goes on: the ledger balances, ids are booked once, calm is calm."""
+    asyncio.get_running_loop().set_exception_handler(lambda *_: None)  # ccxt raises in callbacks, see B2
+    now = 0.0
+    async with rig() as it:
+        it.faults.monotonic = lambda: now
+        it.client.timeout = IMPATIENT
+        it.faults.add(*scripts.random_script(seed, intensity=0.5, orders=40).rules)
+        it.faults.sleep = lambda _: asyncio.sleep(0)
+        watching = [
+            asyncio.ensure_future(it.client.watch_trades(BTC)),
+            asyncio.ensure_future(it.client.watch_orders()),
+        ]
+        for number in range(40):
+            now += 1
+            await errors_passed(it.buy(f"t1-1-{number}"))
+            await errors_passed(it.client.cancel_all_orders(BTC) if number % 5 else it.take())
+            await errors_passed(it.client.fetch_my_trades(BTC))
+            it.source.step(5)
+        it.faults.calm()
+        it.client.timeout = PATIENT
+        for one in watching:
+            one.cancel()
+        it.engine.ledger.audit()
+        assert sum(it.faults.hits.values()) > 5
+        assert Oracle(it.exchange, KEY).booked_twice() == []
+        await it.client.load_time_difference()
+        await it.client.fetch_balance()
+
+
+async def errors_passed(what: Awaitable[Any]) -> None:
+    """Does something, and takes every error for an answer."""
+    with contextlib.suppress(ccxt.BaseError, KeyError, TypeError, AttributeError):
+        await what
+
+
 async def test_a_rule_strikes_from_its_nth_on_and_as_often_as_told() -> None:
     """Of five orders the second and the third meet the fault."""
     async with rig() as it:
@@ -380,7 +484,27 @@ def test_a_fault_that_does_not_exist_is_told_with_those_that_do() -> None:
         scripts.fault("timeout-aftr")
 
 
+def test_faults_are_chosen_by_name_number_or_letter() -> None:
+    """`all`, `A2`, `B` and names may be mixed; each is taken once."""
+    assert scripts.choose("all") == scripts.names()
+    assert scripts.choose("A2, reset-after") == ["reset-before", "reset-after"]
+    assert set(scripts.choose("B")) > {"silent-stream", "depth-gap"}
+    assert scripts.choose("delisting") == ["delisting"]
+    with pytest.raises(ValueError, match=r"no fault 'Z9'; there are: all, delay \(A1\)"):
+        scripts.choose("A1,Z9")
+
+
 def test_what_nobody_recovers_from_must_be_named() -> None:
     """A revoked key and a delisting are in no script that did not ask for them."""
     assert scripts.FINAL.isdisjoint(scripts.names())
     assert [rule.fault.name for rule in scripts.script(["delisting"]).rules] == ["delisting"]
+
+
+def test_the_documentation_has_the_catalogue() -> None:
+    """docs/exchange.md lists each fault with its number and sentence, and no other."""
+    text = (Path(__file__).resolve().parents[2] / "docs" / "exchange.md").read_text()
+    rows = [line for line in text.splitlines() if line.startswith("| `")]
+    assert len(rows) == len(scripts.catalogue())
+    for row, fault in zip(rows, scripts.catalogue(), strict=True):
+        assert row.startswith(f"| `{fault.name}` | {fault.number} |")
+        assert row.endswith(f"| {fault.text} |")

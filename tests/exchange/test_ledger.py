@@ -78,3 +78,13 @@ def test_the_houses_dealings_are_not_kept(desk: Desk) -> None:
     market = desk.engine._market(BTC)
     assert len(market.orders) == 2
     assert not desk.engine.ledger.history("house")
+
+
+def test_audit_finds_an_asset_that_vanished(desk: Desk) -> None:
+    """Over all accounts, counterparties included, each asset sums to zero."""
+    desk.book(asks=[(100, "1")])
+    desk.market(ANN, BUY, "1")
+    desk.engine.ledger.audit()
+    desk.engine.ledger._totals["house"]["BTC"] = d(0)
+    with pytest.raises(LedgerError, match="appeared or vanished"):
+        desk.engine.ledger.audit()

@@ -174,6 +174,25 @@ async def test_a_huge_frame_closes_the_clients_socket() -> None:
         await settled(lambda: inbox.error, lambda error: isinstance(error, ccxt.NetworkError))
 
 
+async def test_bytes_that_are_no_text_close_the_clients_socket() -> None:
+    """B16: invalid UTF-8 in a text frame is a protocol error, which costs the client that connection."""
+    async with rig() as it:
+        inbox = Inbox(lambda: it.client.watch_trades(BTC))
+        await subscribed(it, "btcusdt@trade")
+        await it_strikes(it, "bad-utf8")
+        print_trade(it)
+        await settled(lambda: inbox.error, lambda error: isinstance(error, ccxt.NetworkError))
+
+
+async def test_a_trade_without_its_fields_is_on_the_wire() -> None:
+    """B2: valid JSON of the wrong shape comes before the true trade."""
+    async with rig() as it, collect(it, "btcusdt@trade") as told:
+        await it_strikes(it, "bad-shape")
+        print_trade(it)
+        got = await settled(lambda: told, lambda found: len(found) == 2)
+        assert got[0] == {"e": "trade", "s": "BTCUSDT"}
+
+
 async def test_a_silent_stream_still_answers_pings() -> None:
     """B1: no data, but pongs: nothing in the protocol tells."""
     async with rig() as it, raw(it, "/ws/btcusdt@trade", autoping=False) as ws:
@@ -298,18 +317,20 @@ async def test_a_trades_time_goes_back() -> None:
         assert told[0]["data"]["T"] - told[1]["data"]["T"] > 3_500_000
 
 
-async def test_a_candle_is_missing_and_another_is_revised() -> None:
-    """B17: of three updates the first does not come, the second has another close."""
+async def test_candles_are_missing_revised_and_repeated() -> None:
+    """B17: of three updates the first does not come, the second has another close, the third comes twice."""
     async with rig() as it, collect(it, "btcusdt@kline_1m") as told:
         await it_strikes(it, "missing-candle")
         await it_strikes(it, "revised-candle", nth=2)
+        await it_strikes(it, "repeated-candle", nth=3)
         for ticks in (50, 50, 50):
             it.source.move("BTCUSDT", ticks)
             print_trade(it)
             it.streams.flush()
-        await settled(lambda: told, lambda found: len(found) == 2)
-        assert told[0]["data"]["k"]["c"] == told[0]["data"]["k"]["l"]
-        assert told[0]["data"]["k"]["n"] == 2
+        await settled(lambda: told, lambda found: len(found) == 3)
+        candles = [frame["data"]["k"] for frame in told]
+        assert [candle["n"] for candle in candles] == [2, 3, 3]
+        assert candles[0]["c"] == candles[0]["l"]
 
 
 async def it_strikes(it: Rig, name: str, **options: Any) -> None:

@@ -4,10 +4,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.execution.desk import Desk, K, S
 from tradingd.domain.enums import OrderStatus
-from tradingd.domain.events import ModifyCommand, ModifyOrder, OrderUpdate
+from tradingd.domain.events import ModifyCommand, ModifyOrder, OrderUpdate, ReportKind
 from tradingd.testing import at
 
 
@@ -148,3 +150,131 @@ def test_venue_grants_less_than_asked() -> None:
     desk.tell(K.MODIFIED, quantity=Decimal(15))
     desk.trade("T1", 15)
     assert desk.statuses[-1] is S.FILLED
+
+
+# --- answers that tell what they answer --------------------------------------------------------------------
+
+
+def asked(desk: Desk, **fields: Any) -> int:
+    """Ask for a change; the number it got."""
+    change(desk, **fields)
+    return desk.log.last(ModifyOrder).change
+
+
+def test_older_of_two_answers_comes_last() -> None:
+    """What the later change made stays; the older answer is told as overtaken."""
+    desk = opened()
+    first = asked(desk, quantity=Decimal(5), limit_price=Decimal(99))
+    second = asked(desk, quantity=Decimal(7), limit_price=Decimal(98))
+    desk.tell(K.MODIFIED, quantity=Decimal(7), limit_price=Decimal(98), change=second)
+    desk.tell(K.MODIFIED, quantity=Decimal(5), limit_price=Decimal(99), change=first)
+    assert (second > first, desk.order.quantity, desk.order.limit_price) == (True, 7, 98)
+    assert (desk.code, desk.statuses[-1]) == ("OVERTAKEN", S.OPEN)
+
+
+def test_older_answer_tells_what_the_later_change_left() -> None:
+    """An older change of another value is in force beside the later one."""
+    desk = opened()
+    first, second = asked(desk, quantity=Decimal(5)), asked(desk, limit_price=Decimal(98))
+    desk.tell(K.MODIFIED, limit_price=Decimal(98), change=second)
+    desk.tell(K.MODIFIED, quantity=Decimal(5), limit_price=Decimal(99), change=first)
+    assert (desk.order.quantity, desk.order.limit_price, desk.code) == (5, 98, "MODIFIED")
+
+
+@pytest.mark.parametrize("kind", [K.MODIFIED, K.MODIFY_REJECTED])
+def test_answer_that_comes_twice(kind: ReportKind) -> None:
+    """Each answer is told once: the second could be taken for the answer to another change."""
+    desk = opened()
+    first = asked(desk, quantity=Decimal(5))
+    asked(desk, quantity=Decimal(20))
+    for _ in range(2):
+        desk.tell(kind, quantity=Decimal(5), change=first)
+    assert [update.reason.partition(":")[0] for update in desk.log.of(OrderUpdate)] == [kind.name]
+
+
+def test_change_that_was_made_after_all() -> None:
+    """An order that is found changed when its change was taken for rejected is what it was found to be."""
+    desk = opened()
+    number = asked(desk, quantity=Decimal(5))
+    desk.tell(K.MODIFY_REJECTED, change=number)
+    desk.tell(K.MODIFIED, quantity=Decimal(5), change=number)
+    assert (desk.order.quantity, desk.code) == (5, "MODIFIED")
+
+
+def test_answer_without_values() -> None:
+    """A venue that tells nothing but that it has changed the order has changed it."""
+    desk = opened()
+    desk.tell(K.MODIFIED, change=asked(desk, limit_price=Decimal(99)))
+    assert desk.code == "MODIFIED"
+
+
+def test_raise_that_is_under_way_when_another_is_answered() -> None:
+    """A fill to the quantity of the first raise completes nothing while the second is unanswered."""
+    desk = opened()
+    first, second = asked(desk, quantity=Decimal(20)), asked(desk, quantity=Decimal(30))
+    desk.tell(K.MODIFIED, quantity=Decimal(20), change=first)
+    desk.trade("T1", 20)
+    between = desk.order.status
+    desk.tell(K.MODIFIED, quantity=Decimal(30), change=second)
+    assert (between, desk.order.status, desk.order.quantity, desk.code) == (S.OPEN, S.OPEN, 30, "MODIFIED")
+
+
+@pytest.mark.parametrize("first", [K.MODIFIED, K.MODIFY_REJECTED])
+def test_last_raise_is_rejected(first: ReportKind) -> None:
+    """When the last of several raises is rejected, an order that has filled what the venue gave it is complete."""
+    desk = opened()
+    numbers = asked(desk, quantity=Decimal(20)), asked(desk, quantity=Decimal(30))
+    given = 20 if first is K.MODIFIED else 10
+    desk.tell(first, quantity=Decimal(20) if first is K.MODIFIED else None, change=numbers[0])
+    desk.trade("T1", given)
+    desk.tell(K.MODIFY_REJECTED, change=numbers[1])
+    assert (desk.order.status, desk.order.quantity) == (S.FILLED, given)
+
+
+def test_overtaken_raise_is_not_waited_for() -> None:
+    """A greater quantity that a later change took back is under way no more, answered or not."""
+    desk = opened()
+    asked(desk, quantity=Decimal(30))
+    desk.tell(K.MODIFIED, quantity=Decimal(15), change=asked(desk, quantity=Decimal(15)))
+    desk.trade("T1", 15)
+    assert desk.order.status is S.FILLED
+
+
+def test_broker_that_never_says_what_it_answers() -> None:
+    """Its answers count as they come, and what is remembered of the questions is bounded."""
+    desk = opened()
+    for price in range(1, 201):
+        change(desk, limit_price=Decimal(price))
+        desk.tell(K.MODIFIED, limit_price=Decimal(price))
+    assert (desk.order.limit_price, len(desk.order.changes) < 100) == (200, True)
+
+
+CHANGE = st.tuples(st.none() | st.integers(5, 30), st.none() | st.integers(90, 99), st.booleans()).filter(
+    lambda change: change[:2] != (None, None)
+)
+
+
+@given(st.lists(CHANGE, min_size=1, max_size=5), st.booleans(), st.data())
+def test_answers_in_any_order(changes: list[Any], whole: bool, data: st.DataObject) -> None:  # noqa: FBT001
+    """However answers are permuted and repeated, the order becomes what the venue made of it; each is told once.
+
+    Venues tell all of an order's values, or those that were changed.
+    """
+    desk = opened()
+    values: dict[str, Decimal] = {"quantity": Decimal(10), "limit_price": Decimal(100)}
+    answers: list[tuple[ReportKind, dict[str, Any]]] = []
+    for quantity, limit, granted in changes:
+        named = (("quantity", quantity), ("limit_price", limit))
+        wanted = {name: Decimal(value) for name, value in named if value is not None}
+        number = asked(desk, **wanted)
+        if granted:
+            values |= wanted
+            answers.append((K.MODIFIED, {**(values if whole else wanted), "change": number}))
+        else:
+            answers.append((K.MODIFY_REJECTED, {"change": number}))
+    again = data.draw(st.lists(st.sampled_from(answers), max_size=4), label="again")
+    desk.log.clear()
+    for kind, fields in data.draw(st.permutations([*answers, *again]), label="order"):
+        desk.tell(kind, **fields)
+    assert (desk.order.quantity, desk.order.limit_price or 100) == (values["quantity"], values["limit_price"])
+    assert (len(desk.statuses), desk.order.changes, desk.engine._changes.under_way) == (len(changes), (), False)

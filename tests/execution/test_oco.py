@@ -8,6 +8,7 @@ from tests.execution.floor import BARE, SELL, Floor, lacking
 from tradingd.domain.enums import OrderType
 from tradingd.domain.events import AlgoOrder, CancelOrder, ModifyOrder, OrderUpdate, SubmitOrder
 from tradingd.domain.terms import PLAIN, AlgoSpec, OrderTerms
+from tradingd.domain.venue import EVERYTHING
 
 LEG = OrderTerms(oco="exit")
 
@@ -139,6 +140,92 @@ def test_both_fill() -> None:
     reasons = [update.reason for update in floor.log.of(OrderUpdate) if update.intent_id == "s:stop"]
     assert "OVERFILL: 10 more than ordered" in reasons
     assert not any(reason.startswith("CONTRADICTION") for reason in reasons)
+
+
+def overfills(floor: Floor) -> list[str]:
+    """The overfills told, as `intent: quantity`."""
+    told = [update for update in floor.log.of(OrderUpdate) if update.reason.startswith("OVERFILL")]
+    return [f"{update.intent_id}: {update.reason.split()[1]}" for update in told]
+
+
+def test_venue_that_does_not_keep_its_group() -> None:
+    """Where a venue that has OCO fills both legs, the excess over the greater one is told as OVERFILL."""
+    floor = Floor()
+    target = floor.limit("110", "s:target", side=SELL, quantity="6", terms=LEG)
+    stop = floor.place("s:stop", order_type=OrderType.STOP, side=SELL, stop_price="90", terms=LEG)
+    floor.fill(target, 6, "110")
+    floor.report(target, K.CANCELED, reason="late and wrong")
+    floor.fill(stop, 7, "90")
+    assert overfills(floor) == ["s:stop: 3"]
+
+
+def test_legs_of_different_sizes_may_be_told_in_any_order() -> None:
+    """Fills that some order of them explains are no overfill: the smaller leg may have filled first."""
+    for able in (EVERYTHING, lacking("oco")):
+        floor = Floor(able)
+        small = floor.limit("110", "s:small", side=SELL, quantity="5", terms=LEG)
+        great = floor.limit("111", "s:great", side=SELL, quantity="10", terms=LEG)
+        floor.venue.answers = False
+        floor.fill(great, 5, "111")
+        floor.fill(small, 5, "110")
+        assert overfills(floor) == []
+        floor.fill(great, 1, "111")
+        assert overfills(floor) == ["s:great: 1"]
+
+
+def test_two_smaller_legs_that_both_fill() -> None:
+    """A leg has filled too much when those as small as it have had its quantity, though a greater one had not."""
+    floor = Floor(lacking("oco"))
+    first, second = (floor.limit("110", f"s:{name}", side=SELL, quantity="5", terms=LEG) for name in "ab")
+    floor.limit("120", "s:great", side=SELL, quantity="10", terms=LEG)
+    floor.venue.answers = False
+    floor.fill(first, 5, "110")
+    floor.fill(second, 5, "110")
+    assert overfills(floor) == ["s:b: 5"]
+
+
+def test_leg_that_comes_late_to_a_venue_that_keeps_groups() -> None:
+    """A venue takes from a leg what others fill from its arrival on: the late one may fill all of itself."""
+    floor = Floor()
+    first, _ = pair(floor)
+    floor.fill(first, 4, "110")
+    late = floor.limit("120", "s:late", side=SELL, terms=LEG)
+    floor.fill(late, 10, "120")
+    assert (floor.sizes, overfills(floor)) == ([10, 10, 10], [])
+    floor.fill(first, 6, "110")
+    assert overfills(floor) == ["s:target: 6"]
+
+
+def test_fill_before_the_venue_s_word_that_it_has_the_leg() -> None:
+    """A fill proves that the venue has a late leg as well as its acceptance, which comes after it, does."""
+    floor = Floor()
+    first, _ = pair(floor)
+    floor.fill(first, 4, "110")
+    floor.venue.answers = False
+    late = floor.limit("120", "s:late", side=SELL, terms=LEG)
+    floor.fill(late, 10, "120")
+    floor.report(late, K.ACCEPTED)
+    assert overfills(floor) == []
+
+
+def test_leg_that_a_venue_with_oco_makes_greater() -> None:
+    """A leg that was changed to more, and filled before the venue could say so, has not filled too much."""
+    floor = Floor()
+    target, stop = pair(floor)
+    floor.venue.answers = False
+    floor.fill(target, 2, "110")
+    floor.change("s:stop", quantity="20")
+    floor.fill(stop, 20, "90")
+    assert overfills(floor) == []
+
+
+def test_refused_change_of_a_leg_that_the_venue_keeps() -> None:
+    """What the venue takes from a leg of itself, execution does not cancel it for when a change is refused."""
+    floor = Floor()
+    target, stop = pair(floor)
+    floor.fill(target, 4, "110")
+    floor.report(stop, K.MODIFY_REJECTED, reason="no")
+    assert floor.canceled() == []
 
 
 def test_rejected_or_canceled_leg_leaves_the_other() -> None:

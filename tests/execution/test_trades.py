@@ -183,6 +183,24 @@ def test_trade_that_cannot_be_the_orders(fields: dict[str, Any]) -> None:
     assert (desk.order.filled, desk.order.status, desk.code) == (0, S.SENDING, "CONTRADICTION")
 
 
+def test_trade_of_another_symbol_is_told_of_both() -> None:
+    """The books of the symbol that was traded are in doubt as much as those of the order's."""
+    desk = Desk()
+    desk.trade("T1", 4, symbol="MSFT")
+    told = [update for update in desk.log.of(OrderUpdate) if update.reason.startswith("CONTRADICTION")]
+    assert [update.symbol for update in told] == ["AAPL", "MSFT"]
+
+
+@pytest.mark.parametrize("quantity", [4, 10])
+@pytest.mark.parametrize("status", [S.REJECTED, S.VOID])
+def test_fill_of_an_order_that_was_never_there(status: OrderStatus, quantity: int) -> None:
+    """It is booked, counted, and told as what it is: the venue, or what proved the order absent, was wrong."""
+    desk = Desk()
+    desk.bring_to(status)
+    desk.trade("T1", quantity)
+    assert (desk.fills, desk.order.filled, desk.code) == ([("T1", quantity)], quantity, "CONTRADICTION")
+
+
 @given(st.data())
 def test_any_order_of_reports(data: st.DataObject) -> None:
     """However reports are permuted and repeated, each trade is told exactly once and counted in full."""

@@ -10,7 +10,8 @@ import pytest
 
 from tradingd.domain.enums import Direction, HaltScope, HaltState, OrderStatus, OrderType, Side
 from tradingd.domain.events import Bar, Event, Fee, Fill, HaltChanged, OrderUpdate, Signal, StrategyFaulted
-from tradingd.ops.logging import EventLogger, configure_logging
+from tradingd.ops.event_logger import EventLogger
+from tradingd.ops.logging import configure_logging
 
 D = Decimal
 NOON = 1_704_110_400_123_456_789

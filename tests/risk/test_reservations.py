@@ -104,6 +104,13 @@ def test_an_overfill_halts_entries_in_the_instrument(desk: Desk) -> None:
     assert "OVERFILL: 12 of 10 (a)" in desk.order(BUY, 1)
 
 
+def test_an_overfill_of_a_group_halts_entries_in_the_instrument(desk: Desk) -> None:
+    """Legs of a group may fill too much together, though none of them did alone."""
+    desk.update("a", FILLED, filled=10, reason="OVERFILL: 4 more than ordered")
+    assert desk.halts == [("instrument", "AAPL", "NO_NEW")]
+    assert "OVERFILL: 4 more than ordered" in desk.order(BUY, 1)
+
+
 def test_a_contradicting_report_halts_entries_in_the_instrument(desk: Desk) -> None:
     """What a venue said against all evidence is told by execution, and that instrument takes no entries."""
     desk.update("a", reason="CONTRADICTION: ACCEPTED for an order that is DENIED")
@@ -204,6 +211,19 @@ def test_the_answer_to_the_first_of_two_changes_leaves_the_second_counted(desk: 
     desk.modify("a", 20)
     desk.update("a", reason="MODIFIED", quantity=Decimal(15))
     assert desk.outstanding("a") == 20
+
+
+def test_a_change_that_was_overtaken_is_answered(desk: Desk) -> None:
+    """When the later of two changes was told before the earlier, nothing of that one is waited for."""
+    desk.update("a")
+    desk.modify("a", 5)
+    desk.modify("a", 7)
+    desk.update("a", quantity=Decimal(7), reason="MODIFIED")
+    before = desk.outstanding("a")
+    desk.update("a", quantity=Decimal(7), reason="OVERTAKEN: change 2 came after it and is in force")
+    reservation = desk.risk.book.get("a")
+    assert reservation is not None
+    assert (before, desk.outstanding("a"), reservation.is_at_rest) == (10, 7, True)
 
 
 def test_an_answer_that_comes_twice_does_not_answer_the_next_change(desk: Desk) -> None:

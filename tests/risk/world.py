@@ -85,11 +85,11 @@ class Venue:
         order_id, wanted = event.order_id, event.quantity
         known = order_id in self.open and grant and (wanted is not None or event.stop_price is not None)
         if not known or (wanted is not None and wanted <= self.filled[order_id]):
-            self._report(order_id, ReportKind.MODIFY_REJECTED)
+            self._report(order_id, ReportKind.MODIFY_REJECTED, change=event.change)
             return
         self.total[order_id] = self.total[order_id] if wanted is None else wanted
         self.stop[order_id] = self.stop[order_id] if event.stop_price is None else event.stop_price
-        self._report(order_id, ReportKind.MODIFIED, self.total[order_id])
+        self._report(order_id, ReportKind.MODIFIED, self.total[order_id], change=event.change)
 
     def fill(self, number: int, *, whole: bool) -> None:
         """Fill one of the working orders, or one unit of it."""
@@ -138,10 +138,12 @@ class Venue:
         if self.open:
             self._report(list(self.open)[number % len(self.open)], ReportKind.UNKNOWN)
 
-    def _report(self, order_id: str, kind: ReportKind, quantity: Decimal | None = None, reason: str = "") -> None:
+    def _report(
+        self, order_id: str, kind: ReportKind, quantity: Decimal | None = None, reason: str = "", change: int = 0
+    ) -> None:
         stop = self.stop.get(order_id) if kind is ReportKind.MODIFIED else None
         self.reports.append(
-            BrokerReport(0, "SIM", order_id, kind, quantity=quantity, stop_price=stop, reason=reason)
+            BrokerReport(0, "SIM", order_id, kind, "", reason, quantity, stop_price=stop, change=change)
         )
 
 

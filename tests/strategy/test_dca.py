@@ -56,6 +56,33 @@ def test_it_buys_every_so_many_bars() -> None:
     assert buys == [0, 3, 6]
 
 
+def times(run: Desk, *minutes: float) -> list[float]:
+    """At which of these minutes it buys; each buy is filled."""
+    bought = []
+    for minute in minutes:
+        for order in requests(run.market(make_trade(10.0, minute=minute))):
+            bought.append(minute)
+            run.accept(order)
+            run.fill(order, price="10")
+    return bought
+
+
+def test_aligned_buys_come_at_whole_multiples_of_the_interval() -> None:
+    """A run buys at the same moments whenever it begins, so a restart doubles no buy; on one of them at once."""
+    first = 5 / 3  # 22:15:00, that many minutes after the tests' first instant
+    every = {"interval_s": 300, "aligned": True}
+    assert times(desk(**every), 0, first - 0.1, first, first + 1, first + 5) == [first, first + 5]
+    assert times(desk(**every), first + 1, first + 4.9, first + 5.5, first + 6) == [first + 5.5]
+    assert times(desk(**every), first, first + 1) == [first]
+    assert times(desk(interval_s=300), 0, first, 5) == [0, 5]
+
+
+def test_aligned_needs_an_interval() -> None:
+    """Bars have no moment to be aligned with."""
+    with pytest.raises(ValueError, match="aligned does nothing without interval_s"):
+        desk(every_bars=3, aligned=True)
+
+
 def test_what_a_gap_swallowed_is_made_up_for_one_order_at_a_time() -> None:
     """After three missed minutes four buys are due; each waits for the one before."""
     run = desk()

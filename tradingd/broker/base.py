@@ -119,7 +119,7 @@ class Broker(ABC):
         self.cancel_order(command.order_id)
 
     def on_submit_modify(self, command: ModifyOrder) -> None:
-        """Take execution's change."""
+        """Take execution's change; a broker that repeats its number in the answer overrides this."""
         self.modify_order(command.order_id, command.quantity, command.limit_price, command.stop_price)
 
     def handlers(self) -> Mapping[EventType, Callable[[Any], None]]:

@@ -219,12 +219,17 @@ class Desk:
 
     # --- reports ---------------------------------------------------------------------------------------------
 
+    def refuse_change(self, order_id: str, reason: str, number: int) -> None:
+        """Tell why an order stays as it is."""
+        kind = ReportKind.MODIFY_REJECTED
+        self.emit(BrokerReport(self.clock.now(), self.venue, order_id, kind, reason=reason, change=number))
+
     def report(self, order_id: str, kind: ReportKind, reason: str = "", exchange_order_id: str = "") -> None:
         """Tell of an order's fate."""
         self.emit(BrokerReport(self.clock.now(), self.venue, order_id, kind, exchange_order_id, reason))
 
-    def report_change(self, working: Working) -> None:
-        """Tell how a changed order works now."""
+    def report_change(self, working: Working, number: int = 0) -> None:
+        """Tell how a changed order works now; `number` is that of the change that asked for it."""
         self.emit(
             BrokerReport(
                 self.clock.now(),
@@ -234,6 +239,7 @@ class Desk:
                 quantity=working.quantity,
                 limit_price=working.limit_price,
                 stop_price=working.stop_price,
+                change=number,
             )
         )
 

@@ -23,7 +23,7 @@ from typing import NamedTuple
 from tradingd.broker.account import SimulatedAccount
 from tradingd.broker.base import Broker
 from tradingd.broker.simulated import SimulatedBroker
-from tradingd.domain.events import CorporateAction, Event, MarketEvent, SubmitOrder
+from tradingd.domain.events import CorporateAction, Event, MarketEvent, ModifyOrder, SubmitOrder
 from tradingd.domain.ports import Clock, Emit
 from tradingd.domain.prices import PriceBoard
 from tradingd.domain.venue import VenueCapabilities
@@ -167,9 +167,15 @@ class DelayedBroker(Broker):
         quantity: Decimal | None = None,
         limit_price: Decimal | None = None,
         stop_price: Decimal | None = None,
+        *,
+        change: int = 0,
     ) -> None:
         """Send a change on its way."""
-        self._send(lambda: self.exchange.modify_order(order_id, quantity, limit_price, stop_price))
+        self._send(lambda: self.exchange.modify_order(order_id, quantity, limit_price, stop_price, change=change))
+
+    def on_submit_modify(self, command: ModifyOrder) -> None:
+        """Send execution's change on its way."""
+        self._send(lambda: self.exchange.on_submit_modify(command))
 
     def _send(self, deliver: Callable[[], None]) -> None:
         line, now = self._commands, self._clock.now()

@@ -18,7 +18,7 @@ from tradingd.broker.models import FeeModel, SlippageModel
 from tradingd.broker.queue import QueueModel, risk_averse
 from tradingd.broker.working import Working
 from tradingd.domain.enums import ActionKind, Liquidity, OrderType
-from tradingd.domain.events import CorporateAction, MarketEvent, ReportKind, SubmitOrder
+from tradingd.domain.events import CorporateAction, MarketEvent, ModifyOrder, ReportKind, SubmitOrder
 from tradingd.domain.money import ONE, ZERO, sub
 from tradingd.domain.ports import Clock, Emit, InstrumentLookup
 from tradingd.domain.prices import PriceBoard
@@ -165,8 +165,13 @@ class SimulatedBroker(Broker):
         quantity: Decimal | None = None,
         limit_price: Decimal | None = None,
         stop_price: Decimal | None = None,
+        *,
+        change: int = 0,
     ) -> None:
-        """Change a working order, or tell with MODIFY_REJECTED why it stays as it is."""
+        """Change a working order, or tell with MODIFY_REJECTED why it stays as it is.
+
+        `change` is its number, for the answer to repeat.
+        """
         working = self._desk.by_id.get(order_id)
         if working is None:
             refusal = "UNKNOWN_ORDER: not in the book"
@@ -175,11 +180,16 @@ class SimulatedBroker(Broker):
         else:
             refusal = self._change_refusal(working, quantity, limit_price, stop_price)
         if working is None or refusal:
-            self._desk.report(order_id, ReportKind.MODIFY_REJECTED, refusal)
+            self._desk.refuse_change(order_id, refusal, change)
             return
         self._change(working, quantity, limit_price, stop_price)
         self._desk.hold(working)
-        self._desk.report_change(working)
+        self._desk.report_change(working, change)
+
+    def on_submit_modify(self, command: ModifyOrder) -> None:
+        """Take execution's change."""
+        quantity, limit, stop = command.quantity, command.limit_price, command.stop_price
+        self.modify_order(command.order_id, quantity, limit, stop, change=command.change)
 
     def _change(
         self, working: Working, quantity: Decimal | None, limit: Decimal | None, stop: Decimal | None

@@ -1,4 +1,4 @@
-"""`tradingd data list | check | import`."""
+"""`tradingd data list | check | import | resample`."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,13 +8,14 @@ import typer
 from tradingd.commands.output import echo_json, echo_table
 from tradingd.data.catalog import Catalog
 from tradingd.data.importer import import_file
+from tradingd.data.resample import resample
 from tradingd.data.series import SeriesKind, SeriesSpec, format_interval, format_time, resolve_path
 from tradingd.data.validation import ScanReport, scan
 from tradingd.errors import DataError, UsageError
 
 _SHOWN = 3
 
-__all__ = ["check_catalog", "import_series", "list_catalog"]
+__all__ = ["check_catalog", "import_series", "list_catalog", "resample_series"]
 
 
 def list_catalog(folder: Path, *, as_json: bool) -> None:
@@ -94,6 +95,27 @@ def import_series(
         typer.echo(f"  warning: {warning}")
     if report.scan.warning_count > _SHOWN:
         typer.echo(f"  and {report.scan.warning_count - _SHOWN} more warnings: tradingd data check {catalog}")
+    _print_gaps(report.scan)
+
+
+def resample_series(
+    catalog: Path,
+    symbol: str,
+    to: str,
+    *,
+    source: str,
+    dataset: str,
+    prices: str,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Build longer bars from a series and add them to its catalog; prints where they are."""
+    known = _open(catalog)
+    report = resample(known, symbol, to, source=source, dataset=dataset, prices=prices, overwrite=overwrite)
+    if as_json:
+        echo_json({"path": report.path, "rows": report.scan.rows, "gaps": report.scan.missing})
+        return
+    typer.echo(f"{report.path}: {report.scan.rows} bars of {symbol}")
     _print_gaps(report.scan)
 
 

@@ -127,7 +127,7 @@ def _session(
     **options: Any,  # noqa: ANN401 - those of DaemonSession that differ between recorded and live data
 ) -> "DaemonSession":
     """The daemon's session, with those who watch it."""
-    from tradingd.ops.logging import EventLogger
+    from tradingd.ops.event_logger import EventLogger
     from tradingd.runtime.daemon import DaemonSession
 
     session = DaemonSession(

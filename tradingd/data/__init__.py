@@ -7,6 +7,7 @@ from tradingd.data.importer import ImportReport as ImportReport
 from tradingd.data.importer import import_file as import_file
 from tradingd.data.merge import merge_by_time as merge_by_time
 from tradingd.data.readers import read_events as read_events
+from tradingd.data.resample import resample as resample
 from tradingd.data.series import SeriesKind as SeriesKind
 from tradingd.data.series import SeriesSpec as SeriesSpec
 from tradingd.data.series import format_interval as format_interval
@@ -34,6 +35,7 @@ __all__ = [
     "parse_interval",
     "parse_time",
     "read_events",
+    "resample",
     "resolve_path",
     "scan",
 ]

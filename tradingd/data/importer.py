@@ -59,12 +59,13 @@ def import_file(
     calendar: str,
     instrument: Mapping[str, str],
     overwrite: bool = False,
+    origin: str = "",
 ) -> ImportReport:
     """Take `source` (CSV or Parquet) into the folder `dataset` of a catalog, as the series of `symbol`.
 
     Bars need an `interval`. A missing tick is derived as the finest decimal step of the prices, a missing lot as 1
-    for shares and 0.00000001 for all else. Nothing is written unless the whole file is sound, and what is written
-    appears at once.
+    for shares and 0.00000001 for all else. `origin` tells where it came from, the file's name unless told. Nothing
+    is written unless the whole file is sound, and what is written appears at once.
 
     Raises:
         DataError: the file has problems (all kept ones are told), an argument is wrong, or the series exists and
@@ -93,7 +94,7 @@ def import_file(
         exponent = _convert(spec, layout, staged_data, target.suffix)
         derived = _derive(fields, exponent)
         head = {"symbol": symbol, "kind": str(kind), "interval": bar_interval, "calendar": calendar}
-        head["origin"] = f"imported from {source.name}"
+        head["origin"] = origin or f"imported from {source.name}"
         staged_sidecar.write_text(sidecar_text(head, {**fields, **derived}), encoding="utf-8")
     for stale in _formats(target) - {target}:
         stale.unlink(missing_ok=True)

@@ -185,12 +185,15 @@ TRANSITIONS: dict[OrderStatus, dict[Trigger, OrderStatus]] = {
 class Order:
     """One order, owned by the execution engine.
 
-    The fields other than `status`, `filled` and the amendable `quantity` and prices never change.
+    The fields other than `status`, `filled`, the amendable `quantity` and prices, and the numbers of changes never
+    change.
     """
 
     __slots__ = (
         "_status",
         "booked_as",
+        "changed",
+        "changes",
         "exchange_order_id",
         "filled",
         "intent_id",
@@ -232,6 +235,10 @@ class Order:
         self.terms = approved.terms
         self.exchange_order_id = ""
         self.filled = ZERO
+        self.changes: tuple[int, ...] = ()
+        """The numbers of the changes that were asked for and not answered yet."""
+        self.changed = (0, 0, 0)
+        """The numbers of the changes that quantity, limit and stop price are from."""
         self.reason = ""
         self._status = OrderStatus.NEW
 

@@ -63,9 +63,10 @@ class ExecutionEngine:
     `unfilled_timeout_ns` is for limit orders without a word of their own, `algorithms` are the names of those that
     are registered, and `reroute` is called when market events of another symbol are needed.
 
-    Reasons that others may rely on begin with MODIFIED, MODIFY_REJECTED (the order stays as it was), HELD,
-    REQUOTED, OVERFILL, CONTRADICTION or EXTERNAL; those of orders that end without having been sent (VOID) with
-    UNSUPPORTED, WRONG_TERMS, WRONG_PARAMETER, UNKNOWN_ALGORITHM, ALGORITHM_FAULTED or POST_ONLY.
+    Reasons that others may rely on begin with MODIFIED, MODIFY_REJECTED (the order stays as it was), OVERTAKEN (a
+    change was made, and all of it changed again by a later one that was told before), HELD, REQUOTED, OVERFILL,
+    CONTRADICTION or EXTERNAL; those of orders that end without having been sent (VOID) with UNSUPPORTED,
+    WRONG_TERMS, WRONG_PARAMETER, UNKNOWN_ALGORITHM, ALGORITHM_FAULTED or POST_ONLY.
     """
 
     stage: ClassVar[Stage] = Stage.EXECUTION
@@ -230,11 +231,10 @@ class ExecutionEngine:
         if report.exchange_order_id:
             order.exchange_order_id = report.exchange_order_id
         work = self._work_of(order)
-        if report.kind is ReportKind.MODIFY_REJECTED:
-            self._changes.rejected(order)
-            self._tell(order, f"MODIFY_REJECTED: {report.reason}")
-        elif report.kind is ReportKind.MODIFIED:
-            self._tell(order, self._changes.granted(order, report))
+        if report.kind is ReportKind.MODIFY_REJECTED or report.kind is ReportKind.MODIFIED:
+            if not self._changes.is_news(order, report):
+                return
+            self._tell(order, self._changes.answered(order, report))
         else:
             self._apply(order, work, report)
         if work is not None:
@@ -263,6 +263,8 @@ class ExecutionEngine:
         elif (order.symbol, order.side) != (report.symbol, report.side):
             self._tell_fill(None, report)
             self._contradict(order, report, f"a trade of it: {report.side} {report.symbol}")
+            if order.symbol != report.symbol:
+                self._contradict(None, report, f"booked for {order.order_id}, an order in {order.symbol}")
         elif order.status is OrderStatus.PREPARED:
             self._tell_fill(None, report)
             self._contradict(order, report, f"a trade of it, when nothing of it was sent: {report.quantity}")
@@ -330,17 +332,17 @@ class ExecutionEngine:
         self._tell_contradiction(order, said.rstrip())
 
     def _fill(self, order: Order, report: TradeReport) -> None:
-        work = self._work_of(order)
+        work, before = self._work_of(order), order.status
         self._changes.count(order, report.quantity)
         if work is None:
             self._tell_fill(order, report)
-            self._tell(order, _overfill(sub(order.filled, order.quantity)))
+            self._tell(order, _oddity(before, sub(order.filled, order.quantity)))
             return
         self._special.count(work, order, report.quantity)
         self._tell_fill(order, report)
-        over = _overfill(work.total_over())
-        self._tell(order, over if order is work.order else "")
-        self._special.after_fill(work, order, over)
+        oddity = _oddity(before, work.total_over())
+        self._tell(order, oddity if order is work.order else "")
+        self._special.after_fill(work, order, oddity)
 
     def _tell_fill(self, order: Order | None, report: TradeReport) -> None:
         self._emit(
@@ -389,5 +391,11 @@ class ExecutionEngine:
 _OWN = frozenset({OWNER})
 
 
-def _overfill(over: Decimal) -> str:
+_NEVER_THERE = frozenset({OrderStatus.REJECTED, OrderStatus.VOID})
+
+
+def _oddity(before: OrderStatus, over: Decimal) -> str:
+    """What is wrong with a fill of an order: in that state before it, and by now `over` its quantity."""
+    if before in _NEVER_THERE:
+        return f"CONTRADICTION: it filled when it was {before}"
     return f"OVERFILL: {over} more than ordered" if over > 0 else ""

@@ -13,6 +13,7 @@ become a market order is never canceled for another; the other waits until it is
 from decimal import Decimal
 
 from tradingd.domain.enums import OrderStatus
+from tradingd.domain.events import ReportKind
 from tradingd.domain.money import ZERO, add, sub
 from tradingd.execution.work import Desk, OcoGroup, Work
 
@@ -34,7 +35,33 @@ class OcoGroups:
         work.group = group
         group.legs.append(work)
         group.native = group.native and work.needs.group_native
-        group.size = max(group.size, work.order.quantity)
+
+    def count(self, work: Work, quantity: Decimal) -> None:
+        """A fill of a leg counts for its whole group."""
+        group = work.group
+        if group is None:
+            return
+        self._arrive(work, sub(work.order.filled, quantity))
+        group.filled = add(group.filled, quantity)
+        if work not in group.had:
+            group.had.append(work)
+
+    def told(self, work: Work, kind: ReportKind) -> None:
+        """The venue has told of a leg: of one that it keeps, what it has or is changed to counts from then on."""
+        group = work.group
+        if group is None or not group.native:
+            return
+        if kind is ReportKind.ACCEPTED:
+            self._arrive(work, work.order.filled)
+        elif kind is ReportKind.MODIFIED:
+            work.base = max(work.base, add(work.order.quantity, sub(group.filled, work.order.filled)))
+
+    def _arrive(self, work: Work, filled: Decimal) -> None:
+        """A venue takes from a leg what others fill from its arrival on, and not what they filled before."""
+        group = work.group
+        if group is not None and group.native and not work.arrived:
+            work.arrived = True
+            work.base = add(work.order.quantity, sub(group.filled, filled))
 
     def leave(self, work: Work) -> None:
         """The order is over; a group of which all are over is forgotten."""
@@ -46,11 +73,15 @@ class OcoGroups:
             del self._groups[_key(work)]
 
     def rebase(self, work: Work, quantity: Decimal | None) -> None:
-        """A strategy has changed the quantity of a leg: to what it is to be now, whatever others have filled."""
-        if work.group is not None and quantity is not None:
+        """A strategy has changed the quantity of a leg: to what it is to be now, whatever others have filled.
+
+        What the venue keeps is lowered by the venue's word alone.
+        """
+        group = work.group
+        if group is not None and quantity is not None:
             work.asked = quantity
-            work.base = add(quantity, sub(work.group.filled, work.order.filled))
-            work.group.size = max(work.group.size, work.base)
+            base = add(quantity, sub(group.filled, work.order.filled))
+            work.base = max(work.base, base) if group.native else base
 
     def refused(self, work: Work) -> None:
         """The venue will not change a leg: one that is too large for what others have filled is canceled."""
@@ -58,7 +89,9 @@ class OcoGroups:
         if group is None or not order.is_open:
             return
         taken = sub(group.filled, order.filled)
-        if taken > 0 and order.quantity > sub(work.base, taken):
+        if group.native:  # what others filled the venue takes, or has taken, of itself
+            work.base, work.asked = min(work.base, add(order.quantity, taken)), order.quantity
+        elif taken > 0 and order.quantity > sub(work.base, taken):
             if order.status is not OrderStatus.CANCELING:
                 self._desk.cancel(work, f"OCO: filled by another order of group {order.terms.oco!r}")
         else:

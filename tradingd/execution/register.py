@@ -124,11 +124,16 @@ class OrderRegister:
         self._emit(CancelOrder(self.clock.now(), order.venue, order.order_id))
 
     def request_change(
-        self, order: Order, quantity: Decimal | None, limit_price: Decimal | None, stop_price: Decimal | None
+        self,
+        order: Order,
+        quantity: Decimal | None,
+        limit_price: Decimal | None,
+        stop_price: Decimal | None,
+        number: int,
     ) -> None:
         """Ask the venue to change an order."""
         now = self.clock.now()
-        self._emit(ModifyOrder(now, order.venue, order.order_id, quantity, limit_price, stop_price))
+        self._emit(ModifyOrder(now, order.venue, order.order_id, quantity, limit_price, stop_price, number))
 
     # --- telling ---------------------------------------------------------------------------------------------
 

@@ -191,7 +191,7 @@ class SpecialOrders:
         if order is not work.order:
             work.pay(order, quantity)
             work.order.apply_fill(quantity)
-        work.count_in_group(quantity)
+        self.groups.count(work, quantity)
 
     def after_fill(self, work: Work, order: Order, reason: str) -> None:
         """A fill has been told, with its order's state: go on."""
@@ -205,6 +205,8 @@ class SpecialOrders:
             work.owes(order, report.filled)
         if report.kind is ReportKind.MODIFY_REJECTED:
             self.kept(work)
+        elif order is work.order:
+            self.groups.told(work, report.kind)
         self._go_on(work, order)
 
     def on_market_data(self, event: MarketEvent) -> None:

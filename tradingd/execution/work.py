@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from tradingd.domain.enums import OrderStatus
-from tradingd.domain.money import add, sub
+from tradingd.domain.money import ZERO, add, sub
 from tradingd.domain.order import Order, Trigger
 from tradingd.domain.venue import VenueCapabilities
 from tradingd.execution.needs import Needs
@@ -15,7 +15,7 @@ __all__ = ["Desk", "OcoGroup", "Work", "Worker"]
 class OcoGroup:
     """Orders of which what fills of one is taken from the others."""
 
-    __slots__ = ("filled", "legs", "native", "size")
+    __slots__ = ("filled", "had", "legs", "native")
 
     def __init__(self) -> None:
         self.legs: list[Work] = []
@@ -23,8 +23,25 @@ class OcoGroup:
         self.native = True
         """Whether the venue has kept all its legs in step so far."""
         self.filled: Decimal = Decimal(0)
-        self.size: Decimal = Decimal(0)
-        """The quantity of its greatest leg: what the group may fill in all."""
+        self.had: list[Work] = []
+        """The legs that have filled some, also those that are over."""
+
+    def over(self, leg: "Work") -> Decimal:
+        """By how much fills exceed what `leg`, and those that may fill for longer, could have had; 0 if not.
+
+        A leg may fill until the group has filled its `base` in all. Fills are told in any order, so legs of
+        different sizes have filled too much only where no order of their fills would have been right; if any is,
+        the one by these bounds is.
+        """
+        most = ZERO
+        for last in self.had:
+            if last.base >= leg.base:
+                total = ZERO
+                for other in self.had:
+                    if other.base <= last.base:
+                        total = add(total, other.order.filled)
+                most = max(most, sub(total, last.base))
+        return most
 
 
 class Work:
@@ -32,6 +49,7 @@ class Work:
 
     __slots__ = (
         "able",
+        "arrived",
         "asked",
         "base",
         "children",
@@ -76,7 +94,9 @@ class Work:
         """By children that are over: what the venue says has filled of them, and no trade was told of yet."""
         self.group: OcoGroup | None = None
         self.base = order.quantity
-        """In an OCO group: the quantity that the leg would have had the others not filled."""
+        """In an OCO group: what the group may have filled in all for this leg to fill still."""
+        self.arrived = False
+        """In an OCO group that the venue keeps: the venue has told that it has the leg."""
         self.asked = order.quantity
         """In an OCO group: the quantity that was last asked for."""
         self.yielded = False
@@ -119,14 +139,8 @@ class Work:
 
     def total_over(self) -> Decimal:
         """By how much the order, or its group, has filled beyond its quantity; 0 or less when it has not."""
-        if self.group is not None and self.group.filled > self.group.size:
-            return sub(self.group.filled, self.group.size)
-        return sub(self.order.filled, self.order.quantity)
-
-    def count_in_group(self, quantity: Decimal) -> None:
-        """A fill of this leg counts for its whole group."""
-        if self.group is not None:
-            self.group.filled = add(self.group.filled, quantity)
+        over = sub(self.order.filled, self.order.quantity)
+        return over if self.group is None else max(over, self.group.over(self))
 
 
 class Worker(Protocol):

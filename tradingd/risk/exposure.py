@@ -11,6 +11,7 @@ from tradingd.domain.ports import InstrumentLookup, PortfolioView
 from tradingd.domain.prices import PriceBoard
 from tradingd.domain.terms import OrderTerms
 from tradingd.domain.venue import EVERYTHING, VenueCapabilities, Venues
+from tradingd.risk.outcomes import Part, Quantities, Reductions, raced, races, worst_case
 from tradingd.risk.reservation import Group, Reservation
 from tradingd.risk.reservations import ReservationBook
 
@@ -51,31 +52,6 @@ class Claim(Protocol):
     @property
     def is_on_its_way(self) -> bool:
         """Whether other legs of its group may fill before the venue has it, as it is."""
-
-
-class _Part(NamedTuple):
-    """As much of a claim as quantities need, and nothing else."""
-
-    outstanding: Decimal
-    unbooked: Decimal
-    shares: Group | None
-    reduce_only: bool = False
-    is_on_its_way: bool = False
-
-
-class _Quantities(Protocol):
-    """A claim, or as much of it as quantities need."""
-
-    @property
-    def outstanding(self) -> Decimal: ...
-    @property
-    def unbooked(self) -> Decimal: ...
-    @property
-    def shares(self) -> Group | None: ...
-    @property
-    def reduce_only(self) -> bool: ...
-    @property
-    def is_on_its_way(self) -> bool: ...
 
 
 class _Bounds(NamedTuple):
@@ -138,7 +114,7 @@ class ExposureBook(ReservationBook):
 
     def pending(self, symbol: str, side: Side, strategy_id: str | None = None) -> Decimal:
         """The quantity that working orders of `side` may still fill."""
-        return _worst_case(self._of(symbol, side, strategy_id))
+        return worst_case(self._of(symbol, side, strategy_id))
 
     def bounds(
         self, symbol: str, strategy_id: str | None = None, claim: Claim | None = None
@@ -157,10 +133,10 @@ class ExposureBook(ReservationBook):
         sells, buys = self._of(symbol, Side.SELL, strategy_id), self._of(symbol, Side.BUY, strategy_id)
         if claim is not None:
             (buys if claim.side is Side.BUY else sells).append(claim)
-        low, high = _worst_case(sells), _worst_case(buys)
-        if _races(sells) or _races(buys):
+        low, high = worst_case(sells), worst_case(buys)
+        if races(sells) or races(buys):
             long, short = self._reducible(symbol, held, strategy_id, claim)
-            low, high = max(low, _raced(sells, long)), max(high, _raced(buys, short))
+            low, high = max(low, raced(sells, long)), max(high, raced(buys, short))
         return sub(held, low), add(held, high)
 
     def _reducible(
@@ -192,17 +168,28 @@ class ExposureBook(ReservationBook):
 
         With it, all that the working orders of its side could take away must not exceed what is held. For one
         that is `reduce_only` itself a group counts as its largest leg from the first moment: a race at the venue,
-        which lets it cross no zero, must not keep protection away.
+        which lets it cross no zero, must not keep protection away. What such a race may do to other orders of its
+        side is for `only_shrinks`.
         """
         held = self._portfolio.get_position(symbol).quantity
         if not held or (held > 0) == (side is Side.BUY):
             return False
         if symbol not in self._by_symbol:
             return quantity <= magnitude(held)
-        orders: list[_Quantities] = [*self._of(symbol, side), _Part(quantity, unbooked, shares)]
-        if _worst_case(orders) > magnitude(held):
+        orders: list[Quantities] = [*self._of(symbol, side), Part(quantity, unbooked, shares)]
+        if worst_case(orders) > magnitude(held):
             return False
-        return reduce_only or not _races(orders) or _raced(orders, magnitude(held)) <= magnitude(held)
+        return reduce_only or not races(orders) or raced(orders, magnitude(held)) <= magnitude(held)
+
+    def only_shrinks(self, claim: Claim) -> bool:
+        """Whether the orders of its side, and that one, only shrink the account's position, whichever fill.
+
+        As `reduces`, and no race of legs on their way to the venue leaves another order too little to reduce.
+        """
+        held = self._portfolio.get_position(claim.symbol).quantity
+        if not held or (held > 0) == (claim.side is Side.BUY):
+            return False
+        return Reductions(magnitude(held)).take_all([*self._of(claim.symbol, claim.side), claim])
 
     # --- money -----------------------------------------------------------------------------------------------
 
@@ -323,38 +310,3 @@ class ExposureBook(ReservationBook):
                 worst = max(worst, self.notional_with(claim, strategy_id))
             total = add(total, worst)
         return total
-
-
-def _worst_case(orders: Sequence[_Quantities]) -> Decimal:
-    """What orders of one side could fill at worst; legs of one group share."""
-    total = ZERO
-    groups: dict[Group, Decimal] | None = None
-    for order in orders:
-        group = order.shares
-        if group is None:
-            total = add(total, order.outstanding)
-            continue
-        total = add(total, order.unbooked)
-        groups = {} if groups is None else groups
-        groups[group] = max(groups.get(group, ZERO), sub(order.outstanding, order.unbooked))
-    for largest in groups.values() if groups is not None else ():
-        total = add(total, largest)
-    return total
-
-
-def _races(orders: Sequence[_Quantities]) -> bool:
-    """Whether legs that share from the first moment may yet fill beside their group."""
-    return any(order.shares is not None and order.is_on_its_way for order in orders)
-
-
-def _raced(orders: Sequence[_Quantities], reducible: Decimal) -> Decimal:
-    """What orders of one side could fill when legs on their way come too late to be taken from.
-
-    Together reduce-only orders fill no more than there is to reduce.
-    """
-    late = [order for order in orders if order.shares is not None and order.is_on_its_way]
-    there = [order for order in orders if order.shares is None or not order.is_on_its_way]
-    full = _worst_case(there)
-    for order in late:
-        full = add(full, order.outstanding)
-    return min(full, add(_worst_case([order for order in orders if not order.reduce_only]), reducible))

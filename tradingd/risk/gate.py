@@ -81,7 +81,7 @@ class Gate:
 
     def judge(self, proposal: Proposal) -> Denied | None:
         """The first reason against an order, or None."""
-        halted = self.halted(proposal.strategy_id, proposal.symbol, shrinks=proposal.reduces)
+        halted = self._halted(proposal) if self.halts.live else None
         if halted is not None:
             return halted
         if self.conditions and not proposal.reduces:
@@ -117,6 +117,11 @@ class Gate:
                 told = f"{venue} is {status.condition}" if key else "this run is not ready"
                 return Denied("VENUE_NOT_READY" if key else "NOT_READY", f"{told}: {status.reason}")
         return None
+
+    def _halted(self, proposal: Proposal) -> Denied | None:
+        """As `halted`; a change that only makes an order smaller adds nothing to what others may leave it."""
+        shrinks = proposal.reduces and (proposal.eases or self.book.only_shrinks(proposal))
+        return self.halted(proposal.strategy_id, proposal.symbol, shrinks=shrinks)
 
     def halted(self, strategy_id: str, symbol: str, *, shrinks: bool) -> Denied | None:
         """The halt that stands against an order, or None; what only shrinks a position passes the mild ones."""

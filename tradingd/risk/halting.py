@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 from tradingd.domain.enums import HaltScope, HaltState, Side, TimeInForce
 from tradingd.domain.events import HaltChanged
-from tradingd.domain.money import ZERO, magnitude, sub
+from tradingd.domain.money import magnitude
 from tradingd.risk.exposure import Reservation
 from tradingd.risk.gate import RETRY_NS, Gate
 from tradingd.risk.halts import Halt
 from tradingd.risk.limits.base import Denied
-from tradingd.risk.reservation import Group
+from tradingd.risk.outcomes import Reductions
 from tradingd.risk.signals import SignalDesk
 from tradingd.risk.targets import SignalSizing
 
@@ -90,20 +90,12 @@ class Halting:
                 yield reservation, halt
 
     def _growing(self, symbol: str) -> set[str]:
-        """The orders of a symbol that could do more than shrink the account's position, if all of them filled."""
+        """The orders of a symbol that could do more than shrink the account's position, whichever others fill."""
         held = self._gate.portfolio.get_position(symbol).quantity
-        room, closing = magnitude(held), Side.SELL if held > 0 else Side.BUY
-        growing = set()
-        shared: dict[Group, Decimal] = {}
+        closing = Side.SELL if held > 0 else Side.BUY
+        kept, growing = Reductions(magnitude(held)), set()
         for order in sorted(self._book.working(symbol), key=lambda order: not order.reduce_only):
-            takes, still_open = order.outstanding, sub(order.outstanding, order.unbooked)
-            if order.shares is not None:  # of its group only the largest leg takes away
-                takes = sub(takes, min(still_open, shared.get(order.shares, ZERO)))
-            if order.side is closing and takes <= room:
-                room = sub(room, takes)
-                if order.shares is not None:
-                    shared[order.shares] = max(still_open, shared.get(order.shares, ZERO))
-            else:
+            if order.side is not closing or not kept.take(order):
                 growing.add(order.intent_id)
         return growing
 

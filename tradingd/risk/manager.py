@@ -45,6 +45,8 @@ from tradingd.risk.targets import OrderDetails, SignalSizing
 
 __all__ = ["Decision", "RiskManager"]
 
+_WRONG = ("CONTRADICTION", "OVERFILL")
+"""What execution tells of orders, or of groups of them, that nobody may trade on: the reasons begin so."""
 _MARKET = (EventType.BAR, EventType.QUOTE, EventType.TRADE, EventType.BOOK)
 
 
@@ -257,7 +259,7 @@ class RiskManager:
         if update.filled > update.quantity and update.order_id:
             over = f"OVERFILL: {update.filled} of {update.quantity} ({update.intent_id})"
             self.halt(HaltScope.INSTRUMENT, update.symbol, HaltState.NO_NEW, over)
-        elif reason and update.symbol and reason.startswith("CONTRADICTION"):
+        elif reason and update.symbol and reason.startswith(_WRONG):
             self.halt(HaltScope.INSTRUMENT, update.symbol, HaltState.NO_NEW, reason)
         if update.order_id and not (reason and reason.startswith("MODIFY_DENIED")):
             if self._children.active:

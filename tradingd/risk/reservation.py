@@ -110,7 +110,7 @@ class Reservation:
         self.asked: list[Change] = []
         """The changes that the venue has not granted yet."""
         self.refused = 0
-        """How many of these it refused."""
+        """How many of these it refused, or granted too late to matter."""
         self.raced: Decimal | None = None
         """The least that the venue may have taken from the order, and not told of, while changes are asked for."""
         self.contested = False
@@ -234,6 +234,8 @@ class Reservation:
         if update.reason.startswith("MODIFY_REJECTED"):
             self.refused += 1
             self.contested = False
+        elif update.reason.startswith("OVERTAKEN"):
+            self.refused += 1  # a later change was granted, and told before: there is nothing left of this one
         elif update.reason.startswith("MODIFIED"):
             granted = next((change for change in self.asked if change.granted(update)), None)
             if granted is not None:  # else it repeats an earlier answer

@@ -39,7 +39,13 @@ class DollarCostAveraging(Strategy):
     not due later.
 
     Time is that of the market data: a buy comes with the first event at or after its time, since without one there
-    is no price to buy at. After a restart the schedule begins anew; the cap counts the position that is there.
+    is no price to buy at.
+
+    After a restart the cap counts the position that is there, and the schedule begins anew: with a buy at once, so
+    each restart buys once more than was planned. `aligned` begins with the next whole multiple of `interval_s`
+    since 1970 instead (UTC; of a day, midnight), which is the same moment in every run. What was due and not
+    bought when the run ended (a refused order, a rest of a lot, intervals without data) is known to nobody then,
+    and not made up for: a position tells neither when nor for how much its buys were planned.
     """
 
     class Params(StrategyParams):
@@ -51,6 +57,10 @@ class DollarCostAveraging(Strategy):
             None, gt=0, le=31_622_400, description="Seconds between buys; or give every_bars."
         )
         every_bars: int | None = Field(None, ge=1, le=1_000_000, description="Bars between buys.")
+        aligned: bool = Field(
+            default=False,
+            description="Begin at a whole multiple of interval_s (UTC), not at once: a restart doubles no buy.",
+        )
         dip_percent: float | None = Field(
             None,
             gt=0,
@@ -74,6 +84,8 @@ class DollarCostAveraging(Strategy):
         def _one_schedule(self) -> Self:
             if (self.interval_s is None) == (self.every_bars is None):
                 raise ValueError("give either interval_s or every_bars")
+            if self.aligned and self.interval_s is None:
+                raise ValueError("aligned does nothing without interval_s; set that, too")
             if self.dip_notional is not None and self.dip_percent is None:
                 raise ValueError("dip_notional does nothing without dip_percent; set that, too")
             return self
@@ -158,7 +170,7 @@ class DollarCostAveraging(Strategy):
     def _count_intervals(self, ts: int) -> None:
         """Owe the buys of all intervals that have begun by `ts`, those without any data, too."""
         if self._next_ts is None:
-            self._next_ts = ts
+            self._next_ts = -(-ts // self._interval) * self._interval if self.params.aligned else ts
         if ts >= self._next_ts:
             begun = 1 + (ts - self._next_ts) // self._interval
             self._next_ts += begun * self._interval

@@ -48,7 +48,8 @@ class Books:
     def __init__(self, account: Any, capabilities: VenueCapabilities, broker: object, now: int) -> None:
         self.clock = ManualClock(now)
         prices = PriceBoard()
-        self.manager = SyncEventManager(clock=self.clock, prices=prices, timers=TimerQueue(self.clock))
+        timers = TimerQueue(self.clock)
+        self.manager = SyncEventManager(clock=self.clock, prices=prices, timers=timers)
         self.portfolio = PortfolioManager(
             "0",
             currency="USD",
@@ -61,6 +62,7 @@ class Books:
             emit=self.manager.emit,
             clock=self.clock,
             venues={account.name: capabilities},
+            timers=timers,
             prices=prices,
             instruments=account.instruments,
         )
@@ -140,6 +142,14 @@ class Books:
         """What was reported of an order."""
         return [report.kind for report in self.log.of(BrokerReport) if report.order_id == order_id]
 
+    def reports(self, kind: ReportKind) -> list[BrokerReport]:
+        """All reports of a kind."""
+        return [report for report in self.log.of(BrokerReport) if report.kind is kind]
+
+    def decimal(self, text: str) -> Decimal:
+        """Exact."""
+        return D(text)
+
     def held(self, asset: str) -> Decimal:
         """What our books say we hold."""
         return self.portfolio.ledger.balance(asset)
@@ -176,6 +186,7 @@ class Rig(Books):
     def __init__(self, account: Any = None, *, time: VirtualTime | None = None, **options: Any) -> None:
         self.time = time or VirtualTime()
         self.venue: Any = account if account is not None else scripted(self.time)
+        self._now: Callable[[], int] = options.get("now", self.time.now)
         late = _Late()
         super().__init__(self.venue, self.venue.capabilities, late, self.time.now())
         self.broker = CcxtBroker(
@@ -194,7 +205,7 @@ class Rig(Books):
         self._tasks: list[asyncio.Task[None]] = []
 
     def _inject(self, event: Any) -> None:
-        self.clock.advance_to(max(self.clock.now(), self.time.now()))
+        self.clock.advance_to(max(self.clock.now(), self._now()))
         self.manager.emit(event)
 
     async def _quiet(self) -> None:
@@ -236,7 +247,7 @@ class Rig(Books):
         count = len(self.snapshots)
         await self.until(lambda: len(self.snapshots) > count)
         self.compare()
-        assert self.halts == []
+        assert self.halts == [], self.halts
 
     def compare(self) -> None:
         """What must hold whatever happened."""

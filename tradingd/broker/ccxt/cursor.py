@@ -63,8 +63,10 @@ class Paging(msgspec.Struct):
     since_ns: int
     until_ns: int
     window_ns: int | None = None
-    probing: bool = False
-    """Whether the last page was of one instant only, and this one looks behind it."""
+    instant_ns: int = 0
+    """The instant that the last page was all of, while it is found out whether the page was cut there; else 0."""
+    later_ns: int = 0
+    """The time of what was found behind it."""
     seen: set[TradeKey] = msgspec.field(default_factory=set)
 
     @classmethod
@@ -78,19 +80,29 @@ class Paging(msgspec.Struct):
         named = _with_ids(trades)
         fresh = [trade for trade in named if key_of(trade) not in self.seen]
         self.seen.update(map(key_of, fresh))
+        if self.later_ns:
+            return self._judge(named), fresh
         if fresh:
             self.since_ns = max(self.since_ns, *(trade.ts for trade in fresh))
-            cut, self.probing = self.probing, False
-            return (Step.STUCK if cut else Step.GO_ON), fresh
+            if self.instant_ns:  # there is more behind the instant: look whether its page shows that, too
+                self.later_ns, self.since_ns = self.since_ns, self.instant_ns
+            return Step.GO_ON, fresh
+        self.instant_ns = 0
         if self.window_ns is not None and self.since_ns + self.window_ns < self.until_ns:
             self.since_ns += self.window_ns
             return Step.GO_ON, []
         if len(named) > 1 and all(trade.ts == self.since_ns for trade in named):
             # Either these are the last there are, or they fill the page: what comes a moment later tells.
+            self.instant_ns = self.since_ns
             self.since_ns += _MS
-            self.probing = True
             return Step.GO_ON, []
         return Step.DONE, []
+
+    def _judge(self, page: Sequence[TradeSeen]) -> Step:
+        """The page of one instant was read again, now that there is something behind it: does it show that?"""
+        is_whole = any(trade.ts > self.instant_ns for trade in page)
+        self.since_ns, self.instant_ns, self.later_ns = max(self.later_ns, self.since_ns), 0, 0
+        return Step.GO_ON if is_whole else Step.STUCK
 
 
 def _with_ids(trades: Sequence[TradeSeen]) -> Sequence[TradeSeen]:

@@ -37,7 +37,6 @@ from tradingd.domain.events.trading import Fee as Fee
 from tradingd.domain.events.trading import Fill as Fill
 from tradingd.domain.events.trading import HaltChanged as HaltChanged
 from tradingd.domain.events.trading import LedgerEntry as LedgerEntry
-from tradingd.domain.events.trading import MarginCall as MarginCall
 from tradingd.domain.events.trading import ModifyCommand as ModifyCommand
 from tradingd.domain.events.trading import ModifyOrder as ModifyOrder
 from tradingd.domain.events.trading import ModifyRequest as ModifyRequest
@@ -55,6 +54,7 @@ from tradingd.domain.events.venue import AccountPosition as AccountPosition
 from tradingd.domain.events.venue import AccountSnapshot as AccountSnapshot
 from tradingd.domain.events.venue import Balance as Balance
 from tradingd.domain.events.venue import HaltRequest as HaltRequest
+from tradingd.domain.events.venue import MarginCall as MarginCall
 from tradingd.domain.events.venue import VenueCondition as VenueCondition
 from tradingd.domain.events.venue import VenueStatus as VenueStatus
 

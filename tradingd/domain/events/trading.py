@@ -29,7 +29,6 @@ __all__ = [
     "Fill",
     "HaltChanged",
     "LedgerEntry",
-    "MarginCall",
     "ModifyCommand",
     "ModifyOrder",
     "ModifyRequest",
@@ -218,7 +217,10 @@ class CancelOrder(Event, frozen=True, gc=False):
 
 
 class ModifyOrder(Event, frozen=True, gc=False):
-    """Execution tells a broker to change an order."""
+    """Execution tells a broker to change an order; changes of one order are to reach the venue one after another.
+
+    `change` is a rising number; the answer repeats it, so that answers may come in any order and more than once.
+    """
 
     type = EventType.SUBMIT_MODIFY
     route = "venue"
@@ -228,6 +230,7 @@ class ModifyOrder(Event, frozen=True, gc=False):
     quantity: Decimal | None
     limit_price: Decimal | None
     stop_price: Decimal | None
+    change: int = 0
 
 
 class ReportKind(IntEnum):
@@ -261,6 +264,8 @@ class BrokerReport(Event, frozen=True, gc=False):
     stop_price: Decimal | None = None
     filled: Decimal | None = None
     """How much of the order had filled by then, where the venue tells: trades up to that are still to come."""
+    change: int = 0
+    """Of an answer to a change: its number. 0 of what the venue changed of itself, and where nobody can tell."""
 
 
 class Fee(msgspec.Struct, frozen=True, gc=False):
@@ -364,20 +369,6 @@ class LedgerEntry(Event, frozen=True, gc=False):
     debit: str
     credit: str
     strategy_id: str = ""
-
-
-class MarginCall(Event, frozen=True, gc=False):
-    """A venue tells that an account's equity is too low for what it holds; its liquidation may follow at once.
-
-    `required` is the maintenance margin. Both amounts are in `currency`, the settlement currency they count in.
-    """
-
-    type = EventType.MARGIN_CALL
-
-    venue: str
-    currency: str
-    equity: Decimal
-    required: Decimal
 
 
 class StrategyFaulted(Event, frozen=True, gc=False):

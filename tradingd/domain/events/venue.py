@@ -8,7 +8,15 @@ import msgspec
 from tradingd.domain.enums import HaltScope, HaltState
 from tradingd.domain.events.base import Event, EventType
 
-__all__ = ["AccountPosition", "AccountSnapshot", "Balance", "HaltRequest", "VenueCondition", "VenueStatus"]
+__all__ = [
+    "AccountPosition",
+    "AccountSnapshot",
+    "Balance",
+    "HaltRequest",
+    "MarginCall",
+    "VenueCondition",
+    "VenueStatus",
+]
 
 
 class VenueCondition(StrEnum):
@@ -28,7 +36,7 @@ class VenueCondition(StrEnum):
 class VenueStatus(Event, frozen=True, gc=False):
     """A venue's condition changed; only a READY one may be sent orders that open or grow a position.
 
-    `venue` is empty for the run itself, which is ready once its feed is live and its strategies have their history.
+    `venue` is empty for the run itself: it is ready once its feed is live and its strategies have their history.
     """
 
     type = EventType.VENUE_STATUS
@@ -80,3 +88,17 @@ class AccountSnapshot(Event, frozen=True, gc=False):
     venue: str
     balances: tuple[Balance, ...]
     positions: tuple[AccountPosition, ...] = ()
+
+
+class MarginCall(Event, frozen=True, gc=False):
+    """A venue tells that an account's equity is too low for what it holds; its liquidation may follow at once.
+
+    `required` is the maintenance margin. Both amounts are in `currency`, the settlement currency they count in.
+    """
+
+    type = EventType.MARGIN_CALL
+
+    venue: str
+    currency: str
+    equity: Decimal
+    required: Decimal

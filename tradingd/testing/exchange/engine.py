@@ -211,12 +211,9 @@ class Engine:
 
     def my_trades(self, account: str, symbol: str | None = None) -> list[Trade]:
         """Returns the account's trades, oldest first; those of markets that are gone too."""
-        found = [
-            trade
-            for (owner, where), trades in self._trades.items()
-            if owner == account and symbol in {None, where}
-            for trade in trades
-        ]
+        if symbol is not None:
+            return list(self._trades[account, symbol])
+        found = [trade for (owner, _), trades in self._trades.items() if owner == account for trade in trades]
         return sorted(found, key=lambda trade: (trade.ts, trade.symbol, trade.id))
 
     def _find(self, account: str, symbol: str, order_id: int | None, client_id: str) -> Order | None:

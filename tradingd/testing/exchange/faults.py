@@ -199,6 +199,7 @@ class ScriptedFaults:
     """Frames that are kept back, by connection."""
     _exchange: Exchange | None = None
     _armed: list[_Armed] = field(default_factory=list)
+    _by_label: dict[str, list[_Armed]] = field(default_factory=dict)
     _under_way: dict[int, list[_Armed]] = field(default_factory=dict)
     _at_calm: list[Callable[[], None]] = field(default_factory=list)
 
@@ -219,6 +220,7 @@ class ScriptedFaults:
     def add(self, *rules: Rule) -> None:
         """Arm further rules; occurrences are counted from now on."""
         self._armed.extend(_Armed(rule) for rule in rules)
+        self._by_label.clear()
 
     def inject(self, fault: WorldFault, account: str) -> bool:
         """Let something happen at the exchange now. Returns whether there was something to do it to."""
@@ -324,16 +326,15 @@ class ScriptedFaults:
             one.owed += 1
 
     def _take_notes(self, label: str, call: Call, reply: Reply) -> None:
-        for one in self._armed:
+        for one in self._about(label):
             fault = one.rule.fault
-            note = fault.note if isinstance(fault, RequestFault) else None
-            if note is not None and one.rule.matches(label):
-                note(self, call, reply)
+            if isinstance(fault, RequestFault) and fault.note is not None:
+                fault.note(self, call, reply)
 
     def _struck(self, label: str, kinds: tuple[type[Fault], ...]) -> list[_Armed]:
         found: list[_Armed] = []
-        for one in self._armed:
-            if not isinstance(one.rule.fault, kinds) or not one.rule.matches(label):
+        for one in self._about(label):
+            if not isinstance(one.rule.fault, kinds):
                 continue
             one.seen += 1
             if one.rule.strikes(one.seen):
@@ -341,6 +342,13 @@ class ScriptedFaults:
             elif one.owed:
                 one.owed -= 1
                 found.append(one)
+        return found
+
+    def _about(self, label: str) -> list[_Armed]:
+        """The rules that match a label. Labels are few and frames are many, so what was found is kept."""
+        found = self._by_label.get(label)
+        if found is None:
+            found = self._by_label[label] = [one for one in self._armed if one.rule.matches(label)]
         return found
 
     def _count(self, fault: Fault, label: str) -> None:

@@ -8,13 +8,15 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from tradingd.testing.exchange import views
 from tradingd.testing.exchange.faults import RequestFault, ScriptedFaults, Window
-from tradingd.testing.exchange.model import Call, Fate, Reply
+from tradingd.testing.exchange.model import Call, Fate, Refusal, Reply
 
 __all__ = [
     "answered",
     "bad_gzip",
     "delay",
+    "edit_half_done",
     "hidden",
     "link_lost",
     "maintenance",
@@ -271,6 +273,35 @@ def paged(rows: int = 2) -> RequestFault:
 
     text = f"histories of trades and orders come in pages of {rows}"
     return RequestFault(name="paging", number="A15", target="GET myTrades|GET allOrders", after=after, text=text)
+
+
+def edit_half_done() -> RequestFault:
+    """A cancel-and-replace cancels, and its new order is refused: -2021."""
+
+    async def before(layer: ScriptedFaults, call: Call) -> Reply | None:
+        number, params = call.params.get("cancelOrderId"), call.params
+        try:
+            canceled = layer.exchange.engine.cancel(
+                call.account,
+                params.get("symbol", ""),
+                int(number) if number else None,
+                params.get("cancelOrigClientOrderId", ""),
+            )
+        except Refusal:
+            return None  # there is nothing to cancel: the exchange says so itself
+        data = {
+            "cancelResult": "SUCCESS",
+            "newOrderResult": "FAILURE",
+            "cancelResponse": views.canceled(canceled, f"edit{call.seq}"),
+            "newOrderResponse": {"code": -2010, "msg": "Order would immediately match and take."},
+        }
+        body = {"code": -2021, "msg": "Order cancel-replace partially failed.", "data": data}
+        return Reply(409, json.dumps(body))
+
+    text = "an edit cancels the old order, and its new one is refused"
+    return RequestFault(
+        name="edit-half-done", number="A28", target="POST order/cancelReplace", before=before, text=text
+    )
 
 
 def stale_balance() -> RequestFault:

@@ -11,12 +11,14 @@ from tradingd.testing.exchange import stream_faults as stream
 from tradingd.testing.exchange import world_faults as world
 from tradingd.testing.exchange.faults import Fault, FaultScript, FrameFault, Rule
 
-__all__ = ["FINAL", "catalogue", "fault", "names", "random_script", "script"]
+__all__ = ["FINAL", "catalogue", "choose", "fault", "names", "random_script", "script"]
 
 FINAL = frozenset({"key-revoked", "delisting"})
 """Faults that no client can recover from, by their nature: left out of scripts unless they are named."""
 
 _FRAMES_PER_ORDER = 5  # market data flows faster than orders do: its faults are spread over more occurrences
+_TARGETS = ("", "", "", "DELETE order", "GET order|GET openOrders|GET myTrades|GET account")
+"""What a fault of answers strikes in a random script: mostly what it is for ("")."""
 _HTML = rest.HTML
 _ACCEPTED = "an order is accepted and answered"
 
@@ -57,6 +59,7 @@ def _refusals() -> list[Fault]:
                 code=-2013, message="Order does not exist.", target="GET order"),
         refused("rejected-key-2015", "A26", "a signed request is refused once: bad key, IP or permissions",
                 code=-2015, message="Invalid API-key, IP, or permissions for action.", status=401),
+        rest.edit_half_done(),
         rest.too_many_requests(),
         rest.maintenance(),
         rest.link_lost(),
@@ -116,12 +119,14 @@ def _market_data() -> list[Fault]:
         bad("deep-json", "a frame is 100,000 brackets deep", body="[" * 100_000, target="*@*", number="B16"),
         bad("huge-frame", "a frame is larger than 10 MiB", target="*@*", number="B16",
             body='{"e":"trade","s":"' + "B" * (11 << 20) + '"}'),
+        bad("bad-utf8", "a text frame is no UTF-8", body="\udcff\udcfe", target="*@*", number="B16"),
         stream.skipped("depth-gap", "B10", "a depth update is missing", target="*@depth@*"),
         alter("crossed-quote", "B11", "a quote is crossed", target=book, change=_crossed),
         alter("zero-quote", "B11", "a quote has a price of zero", target=book, change=_zero_bid),
         alter("nan-quote", "B11", "a quote has NaN for a price", target=book, change=_nan_ask),
         alter("zero-trade", "B11", "a trade is at zero", target=trade, change=lambda event: event.update(p="0")),
         stream.skipped("missing-candle", "B17", "an update of a candle is missing", target=kline),
+        stream.repeated(),
         alter("revised-candle", "B17", "a candle is told with another close", target=kline, change=_revised),
         alter("time-goes-back", "B18", "a trade's time is an hour too early", target=trade, change=_an_hour_ago),
         bad_handshake(),
@@ -185,6 +190,30 @@ def fault(name: str) -> Fault:
     raise KeyError(f"there is no fault {name!r}; there are: {', '.join(one.name for one in catalogue())}")
 
 
+def choose(text: str) -> list[str]:
+    """The names that a comma-separated list means: `all`, names, numbers such as A1, letters such as B.
+
+    Raises:
+        ValueError: something in it is none of these.
+
+    """
+    found: dict[str, None] = {}
+    for item in (part.strip() for part in text.split(",")):
+        if item == "all":
+            meant = names()
+        else:
+            meant = [one.name for one in catalogue() if item in {one.name, one.number}]
+            meant = meant or [one.name for one in catalogue() if one.number[0] == item and one.name not in FINAL]
+        if not meant:
+            raise ValueError(f"there is no fault {item!r}; there are: all, {', '.join(map(_label, catalogue()))}")
+        found.update(dict.fromkeys(meant))
+    return list(found)
+
+
+def _label(one: Fault) -> str:
+    return f"{one.name} ({one.number})"
+
+
 def script(kinds: Sequence[str] = (), *, every: int = 5) -> FaultScript:
     """Each fault once, the n-th of them at the (n x every)-th occurrence of what it hits, so that they spread."""
     chosen = [fault(name) for name in kinds or names()]
@@ -199,14 +228,19 @@ def script(kinds: Sequence[str] = (), *, every: int = 5) -> FaultScript:
 def random_script(
     seed: int, kinds: Sequence[str] = (), *, intensity: float = 0.2, orders: int = 200
 ) -> FaultScript:
-    """A script drawn from a seed: so many faults per order (`intensity`), spread over so many occurrences."""
+    """A script drawn from a seed: so many faults per order (`intensity`), spread over so many occurrences.
+
+    What goes wrong with the answer to an order goes wrong with cancels and reads, too, now and then.
+    """
     random = Random(seed)  # noqa: S311 - repeatable, nothing secret
     chosen = [fault(name) for name in kinds or names()]
+    anywhere = {one.name for one in (*_requests(), *_answers())}
     rules = []
     for _ in range(max(1, round(intensity * orders))):
         drawn = random.choice(chosen)
+        target = random.choice(_TARGETS) if drawn.name in anywhere else ""
         span = orders * _FRAMES_PER_ORDER if isinstance(drawn, FrameFault) else orders
-        rules.append(Rule(drawn, nth=random.randint(1, span), times=random.choice((1, 1, 1, 2, 3))))
+        rules.append(Rule(drawn, target, nth=random.randint(1, span), times=random.choice((1, 1, 1, 2, 3))))
     told = f"random_script(seed={seed}, kinds={list(kinds) or 'all'}, intensity={intensity}, orders={orders})"
     return FaultScript(tuple(rules), options=told)
 

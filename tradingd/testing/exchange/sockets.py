@@ -99,8 +99,7 @@ class Socket:
     async def _write_next(self, text: str, topic: str) -> None:
         faults = self._hub.faults()
         if type(faults) is NoFaults and not self.half_open:  # the way of a benchmark: thousands a second
-            self.sent += 1
-            await self._ws.send_str(text)
+            await self._put(text)
             return
         frame = Frame(self.channel, text, self.account, topic, connection=self.connection)
         for out in await faults.outgoing(frame):
@@ -109,8 +108,12 @@ class Socket:
             if out.fate is Fate.RESET:
                 self.abort()
                 return
-            self.sent += 1
-            await self._ws.send_str(out.text[: len(out.text) // 2] if out.fate is Fate.TRUNCATE else out.text)
+            await self._put(out.text[: len(out.text) // 2] if out.fate is Fate.TRUNCATE else out.text)
+
+    async def _put(self, text: str) -> None:
+        self.sent += 1
+        # lone surrogates stand for bytes that are no UTF-8: a fault may send those
+        await self._ws.send_frame(text.encode("utf-8", "surrogateescape"), WSMsgType.TEXT)
 
 
 class SocketHub:

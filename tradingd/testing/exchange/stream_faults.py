@@ -20,6 +20,7 @@ __all__ = [
     "late",
     "malformed",
     "not_served",
+    "repeated",
     "silent",
     "skipped",
     "unserved_user_data",
@@ -37,6 +38,17 @@ def doubled() -> FrameFault:
         target="executionReport/*",
         act=lambda _, frame: (frame, frame),
         text="an event of user data comes twice",
+    )
+
+
+def repeated() -> FrameFault:
+    """An update of a candle comes twice."""
+    return FrameFault(
+        name="repeated-candle",
+        number="B17",
+        target="*@kline_*",
+        act=lambda _, frame: (frame, frame),
+        text="an update of a candle comes twice",
     )
 
 
