@@ -9,12 +9,12 @@ from typing import Any, TypeVar
 
 from aiohttp import ClientSession, ClientWebSocketResponse
 
-from tradingd.testing.exchange import streams
 from tradingd.testing.exchange.engine import Engine
 from tradingd.testing.exchange.faults import Fault, Rule, ScriptedFaults
 from tradingd.testing.exchange.model import Call, MarketSpec, Side
 from tradingd.testing.exchange.server import MARKETS, LoopbackExchange
 from tradingd.testing.exchange.source import MarketSource, Plan
+from tradingd.testing.exchange.streams import MarketStreams
 
 KEY = "key-of-tests"
 BTC = "BTC/USDT"
@@ -25,7 +25,7 @@ T = TypeVar("T")
 @dataclass
 class Rig:
     exchange: LoopbackExchange
-    streams: streams.MarketStreams
+    streams: MarketStreams
     source: MarketSource
     faults: ScriptedFaults
     client: Any
@@ -67,14 +67,8 @@ async def rig(markets: Sequence[MarketSpec] = MARKETS, *, seed: int = 1, **confi
     """An exchange that serves two markets of a seeded house, and a client with an account on it."""
     import ccxt.pro
 
-    made: list[streams.MarketStreams] = []
-
-    def routes(exchange: LoopbackExchange) -> Any:
-        made.append(streams.MarketStreams(exchange))
-        return made[0].routes()
-
     faults = ScriptedFaults()
-    exchange = LoopbackExchange(markets, faults=faults, extra_routes=routes)
+    exchange = LoopbackExchange(markets, faults=faults)
     exchange.add_account(KEY, "secret-of-tests", {"USDT": 100_000, "BTC": 2, "BNB": 5})
     source = MarketSource(
         exchange.engine, [Plan("BTCUSDT", Decimal(60_000)), Plan("ETHUSDT", Decimal(3_000))], seed
@@ -84,7 +78,7 @@ async def rig(markets: Sequence[MarketSpec] = MARKETS, *, seed: int = 1, **confi
         client = ccxt.pro.binance(exchange.ccxt_config(KEY) | options | config)
         try:
             await client.load_markets()
-            yield Rig(exchange, made[0], source, faults, client)
+            yield Rig(exchange, exchange.streams, source, faults, client)
         finally:
             faults.calm()
             await client.close()

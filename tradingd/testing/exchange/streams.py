@@ -7,7 +7,7 @@ hand what they do, for tests that must not wait.
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import msgspec
@@ -29,7 +29,7 @@ from tradingd.testing.exchange.model import (
 )
 from tradingd.testing.exchange.sockets import Socket, SocketHub, abort
 
-__all__ = ["Host", "MarketStreams", "routes"]
+__all__ = ["Host", "MarketStreams"]
 
 _DEPTH_S, _KLINE_S, _TICKER_S = 0.1, 0.25, 1.0
 _PARTIAL = (5, 10, 20)
@@ -316,11 +316,6 @@ class MarketStreams:
         plain = _encode(body).decode()
         for socket, wrapper in sockets.items():
             socket.send(f'{{"stream":"{wrapper}","data":{plain}}}' if wrapper else plain, name)
-
-
-def routes(host: Host) -> Iterable[web.RouteDef]:
-    """The routes of the market streams, for the exchange's server."""
-    return MarketStreams(host).routes()
 
 
 def _trade(trade: PublicTrade) -> dict[str, Any]:
