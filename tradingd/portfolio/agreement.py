@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
+from types import MappingProxyType
 from typing import NamedTuple
 
 from tradingd.domain.enums import HaltScope, HaltState
@@ -60,6 +61,10 @@ class Agreement:
         """The books have moved: `amount` more of `asset`."""
         expected = self._expected.setdefault(venue, {})
         expected[asset] = add(expected.get(asset, ZERO), amount)
+
+    def expected(self, venue: str) -> Mapping[str, Decimal]:
+        """What a venue's account should hold, by asset."""
+        return MappingProxyType(self._expected.get(venue, {}))
 
     def news(
         self, snapshot: AccountSnapshot, instruments: Iterable[Instrument], positions: Mapping[str, Position]
@@ -137,6 +142,10 @@ class Opening:
     def move(self, venue: str, asset: str, amount: Decimal) -> None:
         """The books have moved."""
         self._agreement.move(venue, asset, amount)
+
+    def holdings(self, venue: str) -> Mapping[str, Decimal]:
+        """What an account holds by our books; nothing before its opening."""
+        return self._agreement.expected(venue)
 
     def take(
         self,

@@ -195,6 +195,10 @@ class PortfolioManager:
         """The assets of the accounts that are not counted in equity, as nothing here tells what they are worth."""
         return frozenset(self._opening.uncounted)
 
+    def holdings(self, venue: str) -> Mapping[str, Decimal]:
+        """What the account at `venue`, one of those that open the books, holds by our books, by asset."""
+        return self._opening.holdings(venue)
+
     @property
     def is_open(self) -> bool:
         """Whether every account has told what it holds."""
