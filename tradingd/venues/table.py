@@ -139,6 +139,7 @@ _BINANCE = VenueRow(
     options={
         "warnOnFetchOpenOrdersWithoutSymbol": False,
         # The stream's trades then have the ids that the history over REST has.
+        "watchTrades": {"name": "aggTrade"},
         "watchTradesForSymbols": {"name": "aggTrade"},
     },
 )
