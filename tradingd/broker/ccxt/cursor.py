@@ -63,8 +63,8 @@ class Paging(msgspec.Struct):
     since_ns: int
     until_ns: int
     window_ns: int | None = None
-    instant_ns: int = 0
-    """The instant that the last page was all of, while it is found out whether the page was cut there; else 0."""
+    instant_ns: int = -1
+    """The instant that the last page was all of, while it is found out whether the page was cut there; else -1."""
     later_ns: int = 0
     """The time of what was found behind it."""
     seen: set[TradeKey] = msgspec.field(default_factory=set)
@@ -84,24 +84,31 @@ class Paging(msgspec.Struct):
             return self._judge(named), fresh
         if fresh:
             self.since_ns = max(self.since_ns, *(trade.ts for trade in fresh))
-            if self.instant_ns:  # there is more behind the instant: look whether its page shows that, too
+            if self.instant_ns >= 0 and self._reaches(self.since_ns):
+                # There is more behind the instant: look whether its page shows that, too.
                 self.later_ns, self.since_ns = self.since_ns, self.instant_ns
+            else:
+                self.instant_ns = -1
             return Step.GO_ON, fresh
-        self.instant_ns = 0
-        if self.window_ns is not None and self.since_ns + self.window_ns < self.until_ns:
-            self.since_ns += self.window_ns
-            return Step.GO_ON, []
+        self.instant_ns = -1
         if len(named) > 1 and all(trade.ts == self.since_ns for trade in named):
             # Either these are the last there are, or they fill the page: what comes a moment later tells.
             self.instant_ns = self.since_ns
             self.since_ns += _MS
             return Step.GO_ON, []
+        if self.window_ns is not None and self.since_ns + self.window_ns < self.until_ns:
+            self.since_ns += self.window_ns
+            return Step.GO_ON, []
         return Step.DONE, []
 
+    def _reaches(self, moment_ns: int) -> bool:
+        """Whether a page from the instant on could show that moment."""
+        return self.window_ns is None or moment_ns <= self.instant_ns + self.window_ns
+
     def _judge(self, page: Sequence[TradeSeen]) -> Step:
-        """The page of one instant was read again, now that there is something behind it: does it show that?"""
+        """The page of one instant was read again: it is whole if it shows what is behind that instant."""
         is_whole = any(trade.ts > self.instant_ns for trade in page)
-        self.since_ns, self.instant_ns, self.later_ns = max(self.later_ns, self.since_ns), 0, 0
+        self.since_ns, self.instant_ns, self.later_ns = max(self.later_ns, self.since_ns), -1, 0
         return Step.GO_ON if is_whole else Step.STUCK
 
 

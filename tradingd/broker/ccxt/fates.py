@@ -18,6 +18,7 @@ What is done with commands and answers is in `desk`, with what is read in `searc
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 
+from tradingd.broker.ccxt import changes
 from tradingd.broker.ccxt.evidence import Case
 from tradingd.broker.ccxt.policy import EvidencePolicy
 from tradingd.broker.ccxt.tape import Tape
@@ -188,9 +189,8 @@ class Fates:
         tracked.phase, tracked.case = Phase.OVER, None
         tracked.read_at = tracked.cancel_at = None
         tracked.cancel_wanted = False
-        for _ in tracked.changes:
-            self.report(tracked.order_id, ReportKind.MODIFY_REJECTED, "the order is over")
-        tracked.changes.clear()
+        while tracked.changes:
+            self.out.extend(changes.drop(tracked, self.venue, self.now(), "the order is over"))
         self.moves += 1
         now = self.monotonic()
         forgotten = self.book.close(tracked)
@@ -239,9 +239,12 @@ class Fates:
         reason: str = "",
         exchange_id: str = "",
         filled: Decimal | None = None,
+        change: int = 0,
     ) -> None:
         """Tell of an order."""
-        self.out.append(BrokerReport(self.now(), self.venue, order_id, kind, exchange_id, reason, filled=filled))
+        ts, venue = self.now(), self.venue
+        report = BrokerReport(ts, venue, order_id, kind, exchange_id, reason, filled=filled, change=change)
+        self.out.append(report)
 
     def halt(self, tracked: Tracked, why: str) -> None:
         """Ask once for a halt of an order's instrument."""
