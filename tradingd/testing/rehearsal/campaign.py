@@ -1,8 +1,8 @@
 """Many rehearsals with random scripts of faults: `python -m tradingd.testing.campaign SEEDS`.
 
 Each seed decides everything: what is traded, how the market moves, what the strategy does, what goes wrong and
-when. So a seed that fails is all that has to be told. Waits are scaled down, so that a run of some 200 orders takes
-a few seconds; sockets, signatures, ccxt and every component are those of `tradingd run`.
+when. So a seed that fails is all that has to be told. Waits are scaled down, so that a run of some 200 orders
+takes seconds; sockets, signatures, ccxt and every component are those of `tradingd run`.
 """
 
 from collections.abc import Mapping, Sequence
