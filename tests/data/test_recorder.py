@@ -64,6 +64,7 @@ def replayed(folder: Path) -> dict[SeriesKind, list[MarketEvent]]:
 
 
 def of_kind(events: Iterable[MarketEvent], kind: type) -> list[MarketEvent]:
+    """The events of one kind."""
     return [event for event in events if isinstance(event, kind)]
 
 

@@ -10,6 +10,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
+from functools import cache
 from urllib.parse import urlsplit
 
 import msgspec
@@ -157,6 +158,7 @@ def _parsed_json(text: str) -> Untyped:
     return value if isinstance(value, dict | list) else None
 
 
+@cache
 def guarded_class(base: Untyped) -> Untyped:
     """A subclass of ccxt's class `base`; an instance is given its `guard` in ccxt's config."""
     namespace = {

@@ -3,6 +3,9 @@
 A redirect would carry the key's header to wherever it points, and could send an order twice.
 """
 
+import ssl
+from functools import cache
+
 import aiohttp
 
 from tradingd.venues.untyped import Untyped
@@ -39,13 +42,17 @@ class Session:
             await self._session.close()
 
 
-def own_session() -> Session:
-    """A session of our own, with ccxt's choice of certificates, no cookies and no proxy from the environment."""
-    import ssl
-
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Whom to trust, as ccxt does; reading them takes longer than all else here, so it is done once."""
     import certifi
 
-    context = ssl.create_default_context(cafile=certifi.where())
+    return ssl.create_default_context(cafile=certifi.where())
+
+
+def own_session(*, is_plain: bool) -> Session:
+    """A session of our own: no cookies, and no proxy from the environment; `is_plain` where TLS is never used."""
+    context: ssl.SSLContext | bool = True if is_plain else _certificates()
     connector = aiohttp.TCPConnector(ssl=context, limit=0, ttl_dns_cache=60)
     return Session(
         aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False),

@@ -95,6 +95,8 @@ class VenueRow(msgspec.Struct, frozen=True, kw_only=True):
     """Refusals because our clock is off: it is measured anew before the next call."""
     filter_codes: AbstractSet[str] = frozenset()
     """Refusals for tick, lot or size: the markets are read anew."""
+    tells_oldest_trades_first: bool = False
+    """Whether a read of our trades from a time on begins there; most venues tell the newest page since then."""
     trades_from_id: str = ""
     """The parameter that reads our trades from an id on, where ids are numbers: more trades of one instant than a
     page has can be read by that alone."""
@@ -132,6 +134,7 @@ _BINANCE = VenueRow(
     used_weight_limit=6000.0,
     clock_codes=frozenset({"-1021"}),
     filter_codes=frozenset({"-1013", "-1111", "-4164"}),
+    tells_oldest_trades_first=True,
     trades_from_id="fromId",
     options={
         "warnOnFetchOpenOrdersWithoutSymbol": False,

@@ -1,65 +1,65 @@
 """The start-up checks of a run's accounts: those of the venue, and the configuration against what it says."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from decimal import Decimal
 
-import msgspec
-
-from tradingd.config import AccountSettings, Settings
+from tradingd.config import Settings
 from tradingd.domain.instrument import Instrument
 from tradingd.errors import NotReadyError
-from tradingd.venues.account import CcxtAccount
-from tradingd.venues.checks import CheckResult, check_account, check_public
-from tradingd.venues.model import VenueTraits
-from tradingd.venues.public import PublicVenue
+from tradingd.venues.account import make_account
+from tradingd.venues.checks import CheckResult, Expectation, check_opened, check_public
+from tradingd.venues.public import make_public
+from tradingd.wiring.venues import venue_credentials, venue_settings
 
-__all__ = ["Finding", "check_venue", "fits_filters", "refuse_failures"]
-
-
-class Finding(msgspec.Struct, frozen=True):
-    """What a check of an account found."""
-
-    account: str
-    check: str
-    ok: bool
-    reason: str
-    is_warning: bool = False
-    """Whether it is worth a look although it keeps nobody from trading."""
+__all__ = ["check_accounts", "limits_against_filters", "refuse_failures"]
 
 
-async def check_venue(
-    settings: Settings, name: str, public: PublicVenue, account: CcxtAccount | None
-) -> list[Finding]:
-    """Check the venue of an account, and where `account` is given, what trading needs; opens both."""
-    configured = settings.accounts[name]
-    found = await check_public(public, configured.symbols)
-    if not all(each.ok for each in found):
-        return [_finding(name, each) for each in found]
-    if account is not None:
-        needs = [(settings.portfolio.currency, _least_cash(settings))]
-        found += await check_account(account, needs=needs, may_withdraw=configured.allow_withdrawal_keys)
-        found += dead_man_fits(configured, account.traits)
-    found += fits_filters(settings, public.instruments.values())
-    return [_finding(name, each) for each in found]
+async def check_accounts(settings: Settings) -> list[CheckResult]:
+    """Check every account of a run at its venue, by connections of its own.
+
+    A run that has no keys is checked for what its market data needs.
+
+    Raises:
+        ConfigError: ccxt has no such exchange, or not in this environment.
+
+    """
+    return [result for name in settings.run.accounts for result in await _check(settings, name)]
 
 
-def _finding(account: str, found: CheckResult) -> Finding:
-    return Finding(account, found.name, found.ok, found.reason, found.is_warning)
+async def _check(settings: Settings, name: str) -> list[CheckResult]:
+    where = venue_settings(name, settings.accounts[name])
+    symbols = [symbol for symbol, (account, _) in settings.symbols.items() if account == name]
+    public = make_public(where)
+    live = settings.run.mode == "live"
+    account = make_account(where, venue_credentials(settings, name), public) if live else None
+    try:
+        found = await check_public(public, symbols)
+        if not all(each.ok for each in found):
+            return found
+        found += limits_against_filters(settings, name, public.instruments.values())
+        if account is not None:
+            found += await check_opened(account, _expected(settings, name))
+        return found
+    finally:
+        if account is not None:
+            await account.close()
+        await public.close()
 
 
-def _least_cash(settings: Settings) -> Decimal:
-    return settings.risk.limits.max_order_notional or Decimal(0)
+def _expected(settings: Settings, name: str) -> Expectation:
+    account, dead_man_s = settings.accounts[name], settings.accounts[name].dead_man_s
+    return Expectation(
+        symbols=tuple(account.symbols),
+        allow_withdrawal_keys=account.allow_withdrawal_keys,
+        dead_man_s=None if dead_man_s is None else float(dead_man_s),
+        max_order_notional=settings.risk.limits.max_order_notional,
+        currency=settings.portfolio.currency,
+    )
 
 
-def dead_man_fits(account: AccountSettings, traits: VenueTraits) -> Iterator[CheckResult]:
-    """Whether the venue has the dead-man switch that the configuration asks for."""
-    if account.dead_man_s is not None and not traits.dead_man:
-        reason = f"{account.exchange} has no dead-man switch; remove dead_man_s"
-        yield CheckResult("dead man", ok=False, reason=reason)
-
-
-def fits_filters(settings: Settings, instruments: Iterable[Instrument]) -> Iterator[CheckResult]:
-    """Whether the limits let any order through that the venue takes.
+def limits_against_filters(
+    settings: Settings, account: str, instruments: Iterable[Instrument]
+) -> Iterator[CheckResult]:
+    """Where the limits let no order through that the venue takes: nothing would ever trade.
 
     Compared is what is paid in the currency that limits are counted in.
     """
@@ -71,16 +71,16 @@ def fits_filters(settings: Settings, instruments: Iterable[Instrument]) -> Itera
             f"the venue takes no order below {each.min_notional} {currency}, and risk.limits.max_order_notional "
             f"is {most}; raise it"
         )
-        yield CheckResult(f"limits {each.symbol}", ok=False, reason=reason)
+        yield CheckResult(account, f"limits {each.symbol}", ok=False, reason=reason)
 
 
-def refuse_failures(findings: Sequence[Finding]) -> None:
+def refuse_failures(results: Sequence[CheckResult]) -> None:
     """Refuse to trade where a check failed.
 
     Raises:
         NotReadyError: one has; the message has a line each.
 
     """
-    failed = [f"{each.account}: {each.check}: {each.reason}" for each in findings if not each.ok]
+    failed = [f"{each.account}: {each.name}: {each.reason}" for each in results if not each.ok]
     if failed:
         raise NotReadyError("\n".join(failed))

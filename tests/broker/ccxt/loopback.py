@@ -3,6 +3,7 @@
 import time as wall
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from decimal import Decimal
 from inspect import iscoroutinefunction
 from typing import Any
@@ -26,6 +27,10 @@ POLICY = EvidencePolicy(stream_grace_s=1e6)
 """Virtual time leaps while a stream's frame is still in the socket: only tests of that judge the streams."""
 
 
+_INSIDE: ContextVar[bool] = ContextVar("_INSIDE", default=False)
+"""Whether what runs is a call that is counted: what sleeps elsewhere (a stream's dial) holds up no call."""
+
+
 class Counted:
     """An account that tells how many of its calls are under way."""
 
@@ -41,9 +46,11 @@ class Counted:
 
         async def counted(*args: Any) -> Any:
             self.under_way += 1
+            inside = _INSIDE.set(True)
             try:
                 return await member(*args)
             finally:
+                _INSIDE.reset(inside)
                 self.under_way -= 1
 
         return counted
@@ -56,12 +63,20 @@ class Sleeper:
         self._time = time
         self.asleep = 0
 
-    async def __call__(self, seconds: float) -> None:
-        self.asleep += 1
+    async def ours(self, seconds: float) -> None:
+        """What the client waits for."""
+        await self._sleep(seconds, counts=_INSIDE.get())
+
+    async def theirs(self, seconds: float) -> None:
+        """What the exchange keeps a call waiting for."""
+        await self._sleep(seconds, counts=True)
+
+    async def _sleep(self, seconds: float, *, counts: bool) -> None:
+        self.asleep += counts
         try:
             await self._time.sleep(seconds)
         finally:
-            self.asleep -= 1
+            self.asleep -= counts
 
 
 class LoopbackRig(Rig):
@@ -116,7 +131,7 @@ async def loopback(
     """An exchange with a book of two levels a side, and a broker with an account on it."""
     time = VirtualTime(wall.time_ns())
     sleeper = Sleeper(time)
-    faults = ScriptedFaults(monotonic=time.monotonic, sleep=sleeper)
+    faults = ScriptedFaults(monotonic=time.monotonic, sleep=sleeper.theirs)
     async with LoopbackExchange(faults=faults, tls=tls) as exchange:
         exchange.add_account(KEY, SECRET, {"BTC": 2, "USDT": 100_000, "ETH": 10}, name=ANN, fees=fees)
         for symbol, middle in (("BTCUSDT", 50_000), ("ETHUSDT", 2_000)):
@@ -127,9 +142,9 @@ async def loopback(
             )
         session = exchange.production_session() if tls else None
         url = "" if tls else exchange.rest_url
-        settings = VenueSettings("acc", "binance", "loopback", url, order_timeout_s=0.3, market_timeout_s=1.0)
+        settings = VenueSettings("acc", "binance", "loopback", url, order_timeout_s=1.0, market_timeout_s=3.0)
         public = make_public(
-            settings, session=session, now=wall.time_ns, monotonic=time.monotonic, sleep=sleeper
+            settings, session=session, now=wall.time_ns, monotonic=time.monotonic, sleep=sleeper.ours
         )
         account = make_account(settings, Credentials(api_key=KEY, secret=SECRET), public, session=session)
         counted = Counted(account, time)

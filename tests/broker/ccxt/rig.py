@@ -111,12 +111,12 @@ class Books:
 
     def cancel(self, order_id: str) -> None:
         """Ask execution for a cancel."""
-        self.manager.emit(CancelCommand(self.clock.now(), self.get(order_id).intent_id))
+        self.manager.emit(CancelCommand(self.clock.now(), self.get(order_id).booked_as))
 
     def modify(self, order_id: str, quantity: str | None = None, price: str | None = None) -> None:
         """Ask execution for a change."""
         amount, limit = (None if text is None else D(text) for text in (quantity, price))
-        self.manager.emit(ModifyCommand(self.clock.now(), self.get(order_id).intent_id, amount, limit, None))
+        self.manager.emit(ModifyCommand(self.clock.now(), self.get(order_id).booked_as, amount, limit, None))
 
     def get(self, order_id: str) -> Order:
         """An order of execution's."""

@@ -176,11 +176,11 @@ async def test_a09_order_is_not_visible_at_first() -> None:
     async with loopback() as rig:
         rig.strike("dropped-event", times=0)
         rig.strike("timeout-after")
-        rig.strike(rest_faults.hidden(1e6), times=20)
+        rig.strike(rest_faults.hidden(1e6), times=16)
         order_id = rig.order(BUY, "0.1", "49000", symbol=BTC)
         await rig.until_status(order_id, S.OPEN, S.VOID)
         assert rig.status(order_id) is S.OPEN
-        assert rig.faults.hits["hidden"] == 20
+        assert rig.faults.hits["hidden"] == 16
         await rig.agree()
 
 

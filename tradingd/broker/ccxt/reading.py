@@ -163,10 +163,8 @@ class Reader:
             while step is not Step.DONE:
                 since = paging.since_ns
                 page = await self.ask(lambda since=since: self._account.fetch_trades(symbol, since))  # type: ignore[misc]
-                before = self._fates.tape.version
                 step = self._search.trades_page(symbol, paging, page)
-                if self._fates.tape.version != before:
-                    self._streams.found(symbol, self._fates.monotonic())
+                self._compare_with_streams()
                 self._changed()
         except UnreadError:
             self._fates.trades_again(symbol)
@@ -175,6 +173,12 @@ class Reader:
         self._search.trades_complete(symbol, asked_at)
         self._changed()
         return True
+
+    def _compare_with_streams(self) -> None:
+        found, now = self._fates.tape.found, self._fates.monotonic()
+        for trade in found:
+            self._streams.found(trade.symbol, trade.trade_id, now)
+        found.clear()
 
     async def read_all_trades(self, symbols: Sequence[str]) -> None:
         """Read the trades of these symbols.
@@ -194,10 +198,10 @@ class Reader:
         now = self._fates.monotonic()
         for seen in news:
             if isinstance(seen, OrderSeen):
-                self._streams.heard(seen.symbol, now)
+                self._streams.order_told(seen.symbol, now)
                 self._search.hint((seen,))
             elif isinstance(seen, TradeSeen):
-                self._streams.heard(seen.symbol, now)
+                self._streams.trade_told(seen.symbol, seen.trade_id)
                 self._fates.want_trades(seen.symbol)
 
     # --- the account -----------------------------------------------------------------------------------------

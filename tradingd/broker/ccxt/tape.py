@@ -63,6 +63,9 @@ class Tape:
         self.orphans: dict[OrderKey, Orphan] = {}
         self.last_trade_at = float("-inf")
         self.version = 0
+        """How many trades were told."""
+        self.found: list[TradeSeen] = []
+        """Those that were told and not yet compared with what the streams told."""
 
     @property
     def cursors(self) -> dict[str, int]:
@@ -143,6 +146,7 @@ class Tape:
 
     def _report(self, trade: TradeSeen, order_id: str, now: float) -> None:
         self.version += 1
+        self.found.append(trade)
         self.last_trade_at = now
         self.movements.count(trade)
         self._tell(

@@ -69,8 +69,14 @@ async def read_trades(
 
 
 def _answer(found: dict[str, Trade], earliest: int | None, since_ns: int, *, whole: bool) -> TradeAnswer:
-    trades = sorted(found.values(), key=lambda trade: trade.ts)
+    trades = sorted(found.values(), key=_order)
     return TradeAnswer(trades, earliest is None or earliest <= since_ns, whole)
+
+
+def _order(trade: Trade) -> tuple[int, int, str]:
+    """By time, then by number: ccxt sorts ids as text, where 100 comes before 99."""
+    number = trade.trade_id if trade.trade_id.isdecimal() else ""
+    return trade.ts, len(number), number
 
 
 async def read_bars(
