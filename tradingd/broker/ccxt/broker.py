@@ -298,7 +298,7 @@ class CcxtBroker(Broker):
         elif isinstance(what, Orphan):
             await self._reader.identify(what)
         elif what:
-            await self._reader.read_trades(what)
+            await self._reader.poll_trades(what)
         else:
             await self._refresh()
 

@@ -27,6 +27,8 @@ class Cursor:
     def __init__(self, since_ns: int, kept: int = 20_000) -> None:
         self.since_ns = since_ns
         """The time of the latest known trade, or where to begin."""
+        self.whole_ns = -1
+        """An instant of which is known that all its trades are: it need not be looked behind again."""
         self._kept = kept
         self._known: OrderedDict[TradeKey, None] = OrderedDict()
 
@@ -63,6 +65,8 @@ class Paging(msgspec.Struct):
     since_ns: int
     until_ns: int
     window_ns: int | None = None
+    whole_ns: int = -1
+    """An instant whose trades are all known."""
     instant_ns: int = -1
     """The instant that the last page was all of, while it is found out whether the page was cut there; else -1."""
     later_ns: int = 0
@@ -73,7 +77,8 @@ class Paging(msgspec.Struct):
     def of(cls, cursor: Cursor, now_ns: int, overlap_s: float, window_s: float | None) -> "Paging":
         """A read that begins `overlap_s` before what is known."""
         since = max(0, cursor.since_ns - int(overlap_s * _NS))
-        return cls(since, now_ns, None if window_s is None else int(window_s * _NS))
+        window = None if window_s is None else int(window_s * _NS)
+        return cls(since, now_ns, window, cursor.whole_ns)
 
     def take(self, trades: Sequence[TradeSeen]) -> tuple[Step, list[TradeSeen]]:
         """Take a page; returns what to do next, and those of its trades that this read had not seen."""
@@ -91,9 +96,10 @@ class Paging(msgspec.Struct):
                 self.instant_ns = -1
             return Step.GO_ON, fresh
         self.instant_ns = -1
-        if len(named) > 1 and all(trade.ts == self.since_ns for trade in named):
+        is_instant = len(named) > 1 and all(trade.ts == self.since_ns for trade in named)
+        if is_instant and self.since_ns != self.whole_ns:
             # Either these are the last there are, or they fill the page: what comes a moment later tells.
-            self.instant_ns = self.since_ns
+            self.instant_ns = self.whole_ns = self.since_ns
             self.since_ns += _MS
             return Step.GO_ON, []
         if self.window_ns is not None and self.since_ns + self.window_ns < self.until_ns:

@@ -207,6 +207,13 @@ class Fates:
         if symbol in self.account.instruments:
             self.trades_at[symbol] = min(at, self.trades_at.get(symbol, _NEVER))
 
+    def wants_wide(self, symbol: str) -> bool:
+        """Whether trades of a symbol are missed that may have come up late, behind those that are known."""
+        return any(
+            one.symbol == symbol and (one.case is not None or (one.phase is Phase.ENDING and one.reads > 1))
+            for one in self.book.open.values()
+        )
+
     def trades_again(self, symbol: str) -> None:
         """Settle when to read a symbol's trades again, after a read that was complete or failed."""
         for tracked in tuple(self.book.open.values()):
@@ -227,10 +234,9 @@ class Fates:
         """Whether an answer, evidence or a trade is outstanding."""
         return bool(self.tape.orphans) or any(one.unsettled for one in self.book.open.values())
 
-    @property
-    def is_calm(self) -> bool:
-        """Whether a barrier may be tried: nothing outstanding, and no trade just now."""
-        return not self.busy and self.monotonic() - self.tape.last_trade_at >= self.policy.quiet_s
+    def is_calm(self, quiet_s: float) -> bool:
+        """Whether a barrier may be tried: nothing outstanding, and no trade for so long."""
+        return not self.busy and self.monotonic() - self.tape.last_trade_at >= quiet_s
 
     def report(
         self,
