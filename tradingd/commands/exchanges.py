@@ -6,12 +6,9 @@ import msgspec
 import typer
 
 from tradingd.commands.output import echo_json, echo_table
-from tradingd.venues.catalog import ExchangeInfo, describe_exchanges
+from tradingd.venues.catalog import ExchangeFacts, describe_exchanges
 
 __all__ = ["list_exchanges"]
-
-_NOT_LISTED = frozenset({"production", "loopback"})
-"""Environments that every exchange has."""
 
 
 def list_exchanges(ids: Sequence[str], *, as_json: bool) -> None:
@@ -27,32 +24,38 @@ def list_exchanges(ids: Sequence[str], *, as_json: bool) -> None:
         return
     if ids:
         for each in found:
-            typer.echo("\n".join((f"{each.id}: {each.name}", *(f"    {line}" for line in _lines(each)))))
+            typer.echo("\n".join((f"{each.exchange_id}: {each.name}", *(f"    {line}" for line in _lines(each)))))
         return
-    echo_table(("Exchange", "Live", "Markets", "Streams", "Test venue", "Dead man"), map(_row, found))
+    columns = ("Exchange", "Live", "Markets", "Streams", "Test venue", "Dead man")
+    echo_table(columns, [_row(each) for each in found])
     live = sum(each.can_be_live for each in found)
     typer.echo(f"{live} of {len(found)} can be traded live; `tradingd exchanges ID` tells more of one.")
 
 
-def _row(info: ExchangeInfo) -> tuple[str, ...]:
-    live, dead_man = ("yes" if yes else "" for yes in (info.can_be_live, info.dead_man))
-    return info.id, live, " ".join(info.markets), " ".join(info.streams), " ".join(_tests(info)), dead_man
+def _row(facts: ExchangeFacts) -> tuple[str, ...]:
+    return (
+        facts.exchange_id,
+        "yes" if facts.can_be_live else "no",
+        " ".join(facts.kinds),
+        " ".join(facts.streams),
+        _tests(facts),
+        "yes" if facts.dead_man else "",
+    )
 
 
-def _tests(info: ExchangeInfo) -> list[str]:
-    return [name for name in info.environments if name not in _NOT_LISTED]
+def _tests(facts: ExchangeFacts) -> str:
+    return " ".join(name for name in ("sandbox", "demo") if getattr(facts, name))
 
 
-def _lines(info: ExchangeInfo) -> Iterator[str]:
-    yield f"live trading: {'yes' if info.can_be_live else 'no'}"
-    for what, names in (
-        ("markets", info.markets),
-        ("streams", info.streams),
-        ("orders", info.order),
-        ("test venues", _tests(info)),
-        ("keys", info.credentials),
-    ):
-        yield f"{what}: {', '.join(names) or 'none'}"
-    yield f"dead-man switch: {info.dead_man or 'none'}"
-    if info.notes:
-        yield info.notes
+def _lines(facts: ExchangeFacts) -> Iterator[str]:
+    if facts.can_be_live:
+        yield "live trading: yes"
+    else:
+        yield f"live trading: no, it lacks {', '.join(facts.lacks)}"
+    yield f"markets: {', '.join(facts.kinds) or 'not told'}"
+    yield f"streams: {', '.join(facts.streams) or 'none'}"
+    yield f"test venues: {_tests(facts) or 'none'}"
+    yield f"keys: {', '.join(facts.credentials) or 'none'}"
+    yield f"dead-man switch: {facts.dead_man or 'none'}"
+    if not facts.is_in_table:
+        yield "its codes are not in our table: more outcomes of orders are unknown at first than need be"

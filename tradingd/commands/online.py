@@ -10,12 +10,12 @@ from tradingd.config import Settings
 from tradingd.errors import NotReadyError
 
 if TYPE_CHECKING:  # what talks to exchanges is imported when one is asked
-    from tradingd.venues.checks import CheckResult
+    from tradingd.wiring.checks import Finding
 
 __all__ = ["ask_exchanges", "show_results", "verdict"]
 
 
-def ask_exchanges(settings: Settings) -> "list[CheckResult]":
+def ask_exchanges(settings: Settings) -> "list[Finding]":
     """Check every account of a run at its exchange: the public side only, where the run has no keys."""
     import asyncio
 
@@ -24,12 +24,12 @@ def ask_exchanges(settings: Settings) -> "list[CheckResult]":
     return asyncio.run(check_accounts(settings))
 
 
-def verdict(results: "Sequence[CheckResult]") -> int:
+def verdict(results: "Sequence[Finding]") -> int:
     """0 where every check passed, else 69."""
     return 0 if all(each.ok for each in results) else NotReadyError.exit_code
 
 
-def show_results(results: "Sequence[CheckResult]") -> None:
+def show_results(results: "Sequence[Finding]") -> None:
     """Print a line per check, and what they come to."""
     rows = [(each.account, each.name, _word(each), each.reason) for each in results]
     echo_table(("Account", "Check", "", "What was found"), rows)
@@ -42,7 +42,7 @@ def show_results(results: "Sequence[CheckResult]") -> None:
         )
 
 
-def _word(result: "CheckResult") -> str:
+def _word(result: "Finding") -> str:
     if not result.ok:
         return "FAIL"
     return "look" if result.is_warning else "ok"

@@ -48,14 +48,9 @@ class VirtualTime:
         """
         end = self._elapsed + within_s
         while not reached():
-            for _ in range(_HOPS):
-                await asyncio.sleep(0)
-                if reached():
-                    return
-            if self.busy():
+            if await self._idle(reached) or self._leap(end):
                 continue
-            if not self._leap(end):
-                raise TimeoutError(f"not reached within {within_s} s, that is at {self._elapsed:.1f} s")
+            raise TimeoutError(f"not reached within {within_s} s, that is at {self._elapsed:.1f} s")
 
     async def pass_by(self, seconds: float) -> None:
         """Let everything run for so many seconds."""
@@ -68,10 +63,17 @@ class VirtualTime:
 
     async def settle(self) -> None:
         """Let everything run that is runnable now."""
-        for _ in range(_HOPS):
+        await self._idle(lambda: False)
+
+    async def _idle(self, reached: Callable[[], bool]) -> bool:
+        """Let run what is runnable, and what is real end; True if `reached` before that is over."""
+        quiet = 0
+        while quiet < _HOPS:
             await asyncio.sleep(0)
-        while self.busy():  # noqa: ASYNC110 - what is real goes on meanwhile, and does not tell
-            await asyncio.sleep(0)
+            if reached():
+                return True
+            quiet = 0 if self.busy() else quiet + 1  # what ends just now has consequences yet
+        return False
 
     def _leap(self, end: float) -> bool:
         """Wake the first sleeper, if it is due by `end`."""

@@ -2,18 +2,33 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from tradingd.config import Settings
+import msgspec
+
+from tradingd.config import AccountSettings, Settings
 from tradingd.domain.instrument import Instrument
+from tradingd.domain.money import ZERO
 from tradingd.errors import NotReadyError
 from tradingd.venues.account import make_account
-from tradingd.venues.checks import CheckResult, Expectation, check_opened, check_public
+from tradingd.venues.checks import CheckResult, check_account, check_public
+from tradingd.venues.model import VenueTraits
 from tradingd.venues.public import make_public
 from tradingd.wiring.venues import venue_credentials, venue_settings
 
-__all__ = ["check_accounts", "limits_against_filters", "refuse_failures"]
+__all__ = ["Finding", "check_accounts", "limits_against_filters", "refuse_failures"]
 
 
-async def check_accounts(settings: Settings) -> list[CheckResult]:
+class Finding(msgspec.Struct, frozen=True):
+    """What a check of an account found."""
+
+    account: str
+    name: str
+    ok: bool
+    reason: str
+    is_warning: bool = False
+    """Whether it is worth a look although it keeps nobody from trading."""
+
+
+async def check_accounts(settings: Settings) -> list[Finding]:
     """Check every account of a run at its venue, by connections of its own.
 
     A run that has no keys is checked for what its market data needs.
@@ -22,11 +37,16 @@ async def check_accounts(settings: Settings) -> list[CheckResult]:
         ConfigError: ccxt has no such exchange, or not in this environment.
 
     """
-    return [result for name in settings.run.accounts for result in await _check(settings, name)]
+    return [
+        Finding(name, found.name, found.ok, found.reason, found.is_warning)
+        for name in settings.run.accounts
+        for found in await _check(settings, name)
+    ]
 
 
 async def _check(settings: Settings, name: str) -> list[CheckResult]:
-    where = venue_settings(name, settings.accounts[name])
+    configured = settings.accounts[name]
+    where = venue_settings(name, configured)
     symbols = [symbol for symbol, (account, _) in settings.symbols.items() if account == name]
     public = make_public(where)
     live = settings.run.mode == "live"
@@ -35,9 +55,11 @@ async def _check(settings: Settings, name: str) -> list[CheckResult]:
         found = await check_public(public, symbols)
         if not all(each.ok for each in found):
             return found
-        found += limits_against_filters(settings, name, public.instruments.values())
+        found += limits_against_filters(settings, public.instruments.values())
         if account is not None:
-            found += await check_opened(account, _expected(settings, name))
+            found += dead_man_exists(configured, account.traits)
+            needs = [(settings.portfolio.currency, settings.risk.limits.max_order_notional or ZERO)]
+            found += await check_account(account, needs=needs, may_withdraw=configured.allow_withdrawal_keys)
         return found
     finally:
         if account is not None:
@@ -45,20 +67,14 @@ async def _check(settings: Settings, name: str) -> list[CheckResult]:
         await public.close()
 
 
-def _expected(settings: Settings, name: str) -> Expectation:
-    account, dead_man_s = settings.accounts[name], settings.accounts[name].dead_man_s
-    return Expectation(
-        symbols=tuple(account.symbols),
-        allow_withdrawal_keys=account.allow_withdrawal_keys,
-        dead_man_s=None if dead_man_s is None else float(dead_man_s),
-        max_order_notional=settings.risk.limits.max_order_notional,
-        currency=settings.portfolio.currency,
-    )
+def dead_man_exists(account: AccountSettings, traits: VenueTraits) -> Iterator[CheckResult]:
+    """Where the configuration asks for a dead-man switch that the venue does not have."""
+    if account.dead_man_s is not None and not traits.dead_man:
+        reason = f"{account.exchange} has no dead-man switch; take dead_man_s out"
+        yield CheckResult("dead man", ok=False, reason=reason)
 
 
-def limits_against_filters(
-    settings: Settings, account: str, instruments: Iterable[Instrument]
-) -> Iterator[CheckResult]:
+def limits_against_filters(settings: Settings, instruments: Iterable[Instrument]) -> Iterator[CheckResult]:
     """Where the limits let no order through that the venue takes: nothing would ever trade.
 
     Compared is what is paid in the currency that limits are counted in.
@@ -71,10 +87,10 @@ def limits_against_filters(
             f"the venue takes no order below {each.min_notional} {currency}, and risk.limits.max_order_notional "
             f"is {most}; raise it"
         )
-        yield CheckResult(account, f"limits {each.symbol}", ok=False, reason=reason)
+        yield CheckResult(f"limits {each.symbol}", ok=False, reason=reason)
 
 
-def refuse_failures(results: Sequence[CheckResult]) -> None:
+def refuse_failures(results: Sequence[Finding]) -> None:
     """Refuse to trade where a check failed.
 
     Raises:

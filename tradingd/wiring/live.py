@@ -43,6 +43,8 @@ class Tuning(msgspec.Struct, frozen=True, kw_only=True):
     """Instead of what the configuration says."""
     visibility_s: float | None = None
     """Instead of what is known of each venue: how long it may hide what is new."""
+    weight: float | None = None
+    """Instead of what is known of each venue: how much weight a window has."""
 
 
 AT_A_DISTANCE = Tuning()
@@ -225,7 +227,7 @@ def live_options(settings: Settings, market: ConnectedMarket, strategies: Sequen
         "mode": settings.run.mode.upper(),
         "make_feed": lambda log: market.feed(needed, _teller(log)),
         "tick_s": _TICK_S,
-        "keep_reducing": settings.run.mode == "live",
+        "keep_reducing": settings.runtime.on_stop == "keep_protective",
     }
 
 
@@ -272,9 +274,7 @@ async def connect(
         for name in settings.run.accounts:
             chosen = venue_settings(name, settings.accounts[name])
             public = make_public(chosen, session=session)
-            if tuning.visibility_s is not None:
-                traits = msgspec.structs.replace(public.row.traits, visibility_s=tuning.visibility_s)
-                public.row = msgspec.structs.replace(public.row, traits=traits)
+            _tune(public, tuning)
             publics.append(public)
             await public.open(_names_of(settings, name))
             if settings.run.mode == "live":
@@ -286,6 +286,16 @@ async def connect(
         await ConnectedMarket(settings, publics, accounts, epoch, tuning).close()
         raise
     return ConnectedMarket(settings, publics, accounts, epoch, tuning)
+
+
+def _tune(public: PublicVenue, tuning: Tuning) -> None:
+    """Let a venue have other figures than are known of it."""
+    if tuning.visibility_s is not None:
+        traits = msgspec.structs.replace(public.row.traits, visibility_s=tuning.visibility_s)
+        public.row = msgspec.structs.replace(public.row, traits=traits)
+    if tuning.weight is not None:
+        public.client.budget.allowance.capacity = tuning.weight
+        public.row = msgspec.structs.replace(public.row, used_weight_limit=tuning.weight)
 
 
 def without_keys(settings: Settings) -> Settings:

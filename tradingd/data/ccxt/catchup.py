@@ -61,6 +61,8 @@ async def read_trades(
             earliest = rows[0].ts if earliest is None else min(earliest, rows[0].ts)
         if len(out) > known:
             cursor = max(cursor, rows[-1].ts // NS_PER_MS)
+        elif rows and rows[-1].ts // NS_PER_MS == cursor:
+            cursor += 1  # a page may be full of one millisecond's trades
         elif cursor + _WINDOW_MS < now_ns // NS_PER_MS:
             cursor += _WINDOW_MS
         else:

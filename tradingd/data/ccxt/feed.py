@@ -152,7 +152,7 @@ class LiveFeed:
             stream.heard = 0
             stream.liveness.heard(self._monotonic())
         self._ready.set()
-        if not stream.is_joined:
+        if stream.state is not _S.LIVE:
             self._work.set()
 
     def _open(self, stream: Stream) -> None:

@@ -29,7 +29,7 @@ _MOST_LOTS = 9
 _CENT = Decimal("1E-8")
 _START_S = 30.0
 _NOT_RUNNING = "the rehearsal's exchange does not run; use it in a `with`"
-_MANY = LimitPlan(orders_10s=1_000)
+_MANY = LimitPlan(weight=10_000_000, orders_10s=1_000_000, orders_day=10_000_000)
 
 _T = TypeVar("_T")
 NO_FAULTS = FaultScript()
