@@ -244,9 +244,10 @@ class TradeJoin:
             out += self._fresh(held)
         return out
 
-    def knows(self, trade: Trade) -> bool:
-        """Whether a trade has been let out, as far as that is remembered."""
-        return (trade.trade_id or _key(trade, 0)) in self._recent
+    def resumed(self) -> None:
+        """Nothing was missed up to now, and what comes from now on will be heard."""
+        self._held.clear()
+        self.phase, self._asked = Phase.LIVE, None
 
     def _fresh(self, trades: Iterable[Trade]) -> list[Trade]:
         out: list[Trade] = []
