@@ -32,7 +32,9 @@ class _Joined:
         self._history = subscription.history if self.can_read else 0
         self._align_ns = subscription.align_ns
         start = period_start(parts.now(), interval)
-        self.join = BarJoin(interval, start, grace_ns=grace, held=self._history > 0)
+        self.join = BarJoin(
+            interval, start, grace_ns=grace, held=self._history > 0, empty=not subscription.from_trades
+        )
         self.filled = 0
 
     def work(self, now_ns: int, before_ns: int | None = None) -> Work | None:
@@ -69,8 +71,8 @@ class BarStream(Stream):
     def __init__(self, subscription: Subscription, parts: StreamParts) -> None:
         super().__init__(subscription, parts)
         self.bars = _Joined(subscription, parts)
-        self._before: list[Bar] | None = None
-        """What REST told of the candle that forms, before the stream has told anything."""
+        self._before: dict[int, Bar] | None = None
+        """What REST told at the last look, while the stream has told nothing."""
 
     def _watched(self) -> _Watched:
         if not self.parts.client.has("watchOHLCV"):
@@ -115,12 +117,16 @@ class BarStream(Stream):
     def answer(self, work: Work, answer: Answer) -> bool | None:
         """Take candles; whether the stream has told the one that forms as it is."""
         rows = answer if isinstance(answer, list) else []
-        forming = [row for row in rows if row.ts > work.asked_ns]
-        has_spoken = self.last_message_ns > self.opened_ns
-        before, self._before = self._before, None if has_spoken else forming
-        quiet = self.bars.join.agrees(rows) if has_spoken else None if before is None else before == forming
+        traded = [row for row in rows if row.volume]  # a candle of nothing is no news
+        told_all = self._has_told(traded) if work.looking else None
         self._put(self.bars.answer(work, rows))
-        return quiet
+        return told_all
+
+    def _has_told(self, rows: Sequence[Bar]) -> bool | None:
+        if self.last_message_ns > self.opened_ns:
+            return self.bars.join.agrees(rows)
+        before, self._before = self._before, {row.ts_open: row for row in rows}
+        return None if before is None else all(row == before.get(row.ts_open) for row in rows)
 
     def _broken(self) -> None:
         self._before = None
