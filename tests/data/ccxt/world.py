@@ -1,7 +1,6 @@
 """A loopback exchange whose clock is moved by hand, and a live feed of it through the unmodified ccxt client."""
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -93,7 +92,6 @@ class World:
     told: list[StreamStatus] = field(default_factory=list)
     feed: LiveFeed = field(init=False)
     blocked: asyncio.Event | None = None
-    numbers: Counter[str] = field(default_factory=Counter)
 
     def trade(
         self, price: float = 60_000.0, amount: float = 0.01, symbol: str = "BTCUSDT", side: Side = Side.BUY
@@ -175,7 +173,7 @@ async def world(
                 now=time.now,
                 monotonic=time.monotonic,
                 sleep=time.sleep,
-                random=Random(7),
+                random=Random(7),  # noqa: S311 - jitter
                 on_status=it.told.append,
                 options=options or FeedOptions(stagger_s=0.0),
                 **feed,
@@ -195,18 +193,22 @@ async def world(
 
 
 def trades(symbol: str = BTC) -> Subscription:
+    """A subscription."""
     return Subscription(symbol=symbol, kind=StreamKind.TRADES)
 
 
 def quotes(symbol: str = BTC) -> Subscription:
+    """A subscription."""
     return Subscription(symbol=symbol, kind=StreamKind.QUOTES)
 
 
 def books(symbol: str = BTC, depth: int = 20) -> Subscription:
+    """A subscription."""
     return Subscription(symbol=symbol, kind=StreamKind.BOOKS, depth=depth)
 
 
 def bars(symbol: str = BTC, *, from_trades: bool = False, history: int = 0) -> Subscription:
+    """A subscription to bars of a minute."""
     return Subscription(
         symbol=symbol, kind=StreamKind.BARS, interval_ns=MINUTE, from_trades=from_trades, history=history
     )

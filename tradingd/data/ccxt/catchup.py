@@ -61,6 +61,8 @@ async def read_trades(
             earliest = rows[0].ts if earliest is None else min(earliest, rows[0].ts)
         if len(out) > known:
             cursor = max(cursor, rows[-1].ts // NS_PER_MS)
+        elif rows and rows[-1].ts // NS_PER_MS == cursor:
+            cursor += 1  # a page may be full of one millisecond's trades
         elif cursor + _WINDOW_MS < now_ns // NS_PER_MS:
             cursor += _WINDOW_MS
         else:
@@ -69,8 +71,14 @@ async def read_trades(
 
 
 def _answer(found: dict[str, Trade], earliest: int | None, since_ns: int, *, whole: bool) -> TradeAnswer:
-    trades = sorted(found.values(), key=lambda trade: trade.ts)
+    trades = sorted(found.values(), key=_order)
     return TradeAnswer(trades, earliest is None or earliest <= since_ns, whole)
+
+
+def _order(trade: Trade) -> tuple[int, int, str]:
+    """By time, then by number: ccxt sorts ids as text, where 100 comes before 99."""
+    number = trade.trade_id if trade.trade_id.isdecimal() else ""
+    return trade.ts, len(number), number
 
 
 async def read_bars(

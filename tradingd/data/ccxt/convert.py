@@ -222,7 +222,7 @@ def _levels(side: object, depth: int) -> Levels | None:
         return None
     try:
         return tuple((float(level[0]), float(level[1])) for level in side[:depth])
-    except (TypeError, ValueError, IndexError, OverflowError):
+    except (TypeError, ValueError, LookupError, OverflowError):
         return None
 
 

@@ -73,7 +73,7 @@ class LiveFeed:
         self._outbox = Outbox(self.options.capacity)
         self._dialer = Dialer(random, per_minute=self.options.dials_per_minute, stagger_s=self.options.stagger_s)
         self._pages = Pages(self.options.page, self.options.pages)
-        self._resets = 0
+        self._resets = self._faults = 0
         self._ready, self._room, self._work = asyncio.Event(), asyncio.Event(), asyncio.Event()
         parts = StreamParts(
             client=self._client,
@@ -152,7 +152,7 @@ class LiveFeed:
             stream.heard = 0
             stream.liveness.heard(self._monotonic())
         self._ready.set()
-        if not stream.is_joined:
+        if stream.state is not _S.LIVE:
             self._work.set()
 
     def _open(self, stream: Stream) -> None:
@@ -200,6 +200,7 @@ class LiveFeed:
     async def _clock(self) -> None:
         while True:
             await self._sleep(self.options.tick_s)
+            self._mind_faults()
             now = self._monotonic()
             silent = [each for each in self.streams if not each.is_waiting and self._is_stale(each, now)]
             self._work.set()
@@ -207,6 +208,16 @@ class LiveFeed:
             if claims:
                 self._resets += 1
                 await self._client.reset_streams()
+
+    def _mind_faults(self) -> None:
+        """After frames that ccxt could not take: each may have been anybody's, so see what is missing."""
+        faults = self._client.faults
+        if faults == self._faults:
+            return
+        self._faults = faults
+        for stream in self.streams:
+            if stream.keeps_all and stream.state is _S.LIVE:
+                stream.interrupted(_S.JOINING, "a frame could not be read; what it may have told is looked up")
 
     def _is_stale(self, stream: Stream, now: float) -> bool:
         if stream.liveness.judge(now) is not Silence.STALE:
@@ -243,7 +254,7 @@ class LiveFeed:
         return None
 
     async def _serve(self, stream: Stream, work: Work) -> None:
-        stream.is_busy = True
+        stream.is_busy, asked = True, self._monotonic()
         try:
             answer = await self._ask(stream, work)
         except (VenueUnavailableError, VenueRefusedError) as error:
@@ -256,15 +267,15 @@ class LiveFeed:
         finally:
             stream.is_busy = False
         stream.rest_failures = 0
-        self._answered(stream, work, answer)
+        self._answered(stream, work, answer, asked)
 
-    def _answered(self, stream: Stream, work: Work, answer: Answer) -> None:
+    def _answered(self, stream: Stream, work: Work, answer: Answer, asked: float) -> None:
         quiet = stream.answer(work, answer)
         now = self._monotonic()
         if work.looking and not stream.is_waiting:
             stream.look_after_s = now + stream.liveness.limit_s / _LOOKS
-            if quiet and stream.liveness.judge(now) is not Silence.STALE:
-                stream.liveness.quiet(now)
+            if stream.liveness.judge(now) is not Silence.STALE:
+                stream.liveness.looked(asked, now, is_quiet=quiet)
         if stream.state is _S.JOINING or (quiet and stream.state is _S.CONNECTING and not stream.is_waiting):
             stream.settle()
         self._ready.set()

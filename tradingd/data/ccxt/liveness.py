@@ -29,12 +29,13 @@ class Silence(Enum):
 class Liveness:
     """The clock of one stream: silence is too long after `stale_after_s`, or three expected pauses if longer."""
 
-    __slots__ = ("_base_s", "_cadence_s", "_heard", "_least_s", "_sure")
+    __slots__ = ("_base_s", "_cadence_s", "_heard", "_is_suspect", "_least_s", "_sure")
 
     def __init__(self, stale_after_s: float = 15.0, cadence_s: float = 0.0) -> None:
         self._least_s = stale_after_s
         self._base_s = self._cadence_s = cadence_s
         self._heard = self._sure = 0.0
+        self._is_suspect = False
 
     @property
     def limit_s(self) -> float:
@@ -44,6 +45,7 @@ class Liveness:
     def opened(self, now: float) -> None:
         """The stream is being opened: its time starts anew, and what was usual has to be found out again."""
         self._heard = self._sure = now
+        self._is_suspect = False
         self._cadence_s = self._base_s
 
     def heard(self, now: float) -> None:
@@ -51,9 +53,18 @@ class Liveness:
         if now - self._heard < self._cadence_s / 2:
             self._cadence_s = max(self._base_s, self._cadence_s / 2)
         self._heard = self._sure = now
+        self._is_suspect = False
 
-    def quiet(self, now: float) -> None:
-        """A look over REST found nothing that the stream should have told: this silence is usual."""
+    def looked(self, asked: float, now: float, *, is_quiet: bool) -> None:
+        """A look over REST, asked for at `asked`, found whether the stream has told all that it should have.
+
+        If it has, this silence is usual. If not, no later look clears the stream: only what it tells itself.
+        """
+        if self._heard > asked or self._is_suspect:
+            return
+        if not is_quiet:
+            self._is_suspect = True
+            return
         silence = min(now - self._heard, _LONGEST_CADENCE_S)
         self._cadence_s = max(self._cadence_s, silence)
         self._sure = now

@@ -164,6 +164,10 @@ class MarketClient(Protocol):
     def exchange_id(self) -> str:
         """The exchange, by ccxt's id."""
 
+    @property
+    def faults(self) -> int:
+        """How many frames could not be read so far."""
+
     def has(self, method: str) -> bool:
         """Whether the venue offers a call, by ccxt's unified name, such as `fetchTrades`."""
 

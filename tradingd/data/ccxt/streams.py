@@ -136,7 +136,8 @@ class Stream(ABC):
             self.failures = 0
             self.last_message_ns = self.parts.now()
             self.resets.spoke()
-            self.settle()
+            if self.state is not StreamState.LIVE:
+                self.settle()
         return usable
 
     def settle(self) -> None:

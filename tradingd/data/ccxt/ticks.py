@@ -91,6 +91,8 @@ class BarStream(Stream):
                 continue
             usable += 1
             self._put(self.bars.join.live(candle))
+            if not self.bars.can_read:
+                self._put(self.bars.join.advance(candle.ts_open))  # what it has not told by now, nobody will tell
         return usable
 
     def work(self, *, looking: bool) -> Work | None:
@@ -190,7 +192,7 @@ class TradeStream(Stream):
 
     def _tell_bars(self, joined: _Joined, bars: TradeBars, closed: Sequence[Bar]) -> None:
         due = [bar for each in closed for bar in joined.join.whole(each)]
-        if bars.whole_from is not None and joined.join.next_ns >= bars.whole_from:
+        if bars.whole_from is not None and (joined.join.next_ns >= bars.whole_from or not joined.can_read):
             due += joined.join.advance(bars.closed_until)
         if due:
             self.stamp.not_before(due[-1].ts)
@@ -202,8 +204,10 @@ class TradeStream(Stream):
             self._tell_bars(joined, bars, bars.until(ts))
 
     def _broken(self) -> None:
-        self.join.interrupted()
-        if not self._can_read:
+        if self._can_read:
+            self.join.interrupted()
+        else:
+            self.join.holes += self.join.last_ts is not None
             self._hole()
 
     def _hole(self) -> None:
