@@ -124,7 +124,8 @@ async def test_an_order_that_cannot_have_left_is_refused(venue: Venue) -> None:
         (400, -2010, "Account has insufficient balance for requested action.", VenueRefusedError),
         (400, -2010, "Duplicate order sent.", DuplicateOrderError),
         (401, -2015, "Invalid API-key, IP, or permissions for action.", VenueAuthError),
-        (429, -1003, "Too much request weight used", RateLimitedError),
+        (429, -1003, "Too much request weight used", VenueRefusedError),
+        (418, -1003, "Way too much request weight used", RateLimitedError),
         (503, -1008, "Server is overloaded", VenueUnavailableError),
     ],
 )

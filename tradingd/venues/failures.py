@@ -77,7 +77,8 @@ class Judge(msgspec.Struct, frozen=True):
             return VenueAuthError(text, code)
         if verdict is Verdict.UNKNOWN_ORDER:
             return VenueRefusedError(text, UNKNOWN_ORDER)
-        if verdict is Verdict.LIMITED:
+        is_limit = verdict is Verdict.TURNED_AWAY and not method.startswith("create")
+        if is_limit or verdict is Verdict.LIMITED:
             return RateLimitedError(text, self.banned_for() or None)
         if verdict is Verdict.UNKNOWN:
             return VenueUnavailableError(text)

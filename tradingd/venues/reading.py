@@ -208,14 +208,16 @@ class AccountReads:
 
     async def _whole_instant(self, symbol: str, found: list[TradeSeen]) -> list[TradeSeen]:
         instant = found[0].ts
-        while self.row.trades_from_id and found[-1].ts == instant:
+        # No page holds one trade only, so that the usual case costs no second read.
+        while self.row.trades_from_id and len(found) > 1 and found[-1].ts == instant:
             known = [int(trade.trade_id) for trade in found if trade.trade_id.isdecimal()]
             if len(known) != len(found):
                 return found
             more = await self._trades(symbol, None, {self.row.trades_from_id: str(max(known) + 1)})
-            if not more:
+            fresh = [trade for trade in more if trade.trade_id.isdecimal() and int(trade.trade_id) > max(known)]
+            if not fresh:
                 return found
-            found += more
+            found += fresh
         return found
 
     async def _trades(self, symbol: str, since_ms: int | None, params: dict[str, Untyped]) -> list[TradeSeen]:
