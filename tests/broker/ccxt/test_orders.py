@@ -442,6 +442,27 @@ async def test_periodic_barrier_tells_the_account() -> None:
         assert len(rig.snapshots) == 4
 
 
+async def test_unknown_order_does_not_let_barriers_flood_the_venue() -> None:
+    """While an order is UNKNOWN there is no barrier: it is not read for every two seconds."""
+    rig = Rig()
+    rig.venue.script("create_order", LOST)
+    async with rig:
+        await rig.ready()
+        rig.venue.totals["BTC"] += 2  # so that the order's absence cannot be proved
+        reads: list[float] = []
+        read = rig.venue.fetch_open_orders
+
+        async def counted(symbol: str | None = None) -> object:
+            if symbol is None:
+                reads.append(rig.time.monotonic())
+            return await read(symbol)
+
+        rig.venue.fetch_open_orders = counted
+        rig.order(BUY, "2", "49000")
+        await rig.time.pass_by(600)
+        assert len(reads) <= 11
+
+
 async def test_settled_waits_for_what_is_outstanding() -> None:
     """`settled` returns when no answer and no trade is outstanding."""
     rig = Rig()

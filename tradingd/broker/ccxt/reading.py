@@ -46,6 +46,7 @@ class Reader:
         self._link = link
         self._streams = streams
         self._changed = changed
+        self._barrier_read_at = float("-inf")
         self._listed_at: dict[str, float] = {}
         self._unexplained_since: float | None = None
         self._read_all = True
@@ -258,7 +259,10 @@ class Reader:
             UnreadError: something could not be read.
 
         """
-        fates = self._fates
+        fates, now = self._fates, self._fates.monotonic()
+        if not fates.is_calm(quiet_s) and now - self._barrier_read_at < fates.policy.barrier_s:
+            return None  # what would be read now was read not long ago, and there will be no barrier
+        self._barrier_read_at = now
         every = self._read_all
         symbols = tuple(self._account.instruments) if every else self._worked()
         await self.open_orders()
