@@ -11,6 +11,10 @@ _HOPS = 40
 """How many turns of the loop let everything that is runnable run: what one event sets off takes about ten."""
 
 
+_SHORTEST_S = 1e-6
+"""No sleep is shorter, as in reality: a rounding error must not keep the time from moving."""
+
+
 class VirtualTime:
     """Clock and sleep for components that take both as arguments.
 
@@ -36,7 +40,7 @@ class VirtualTime:
         """Wait until the time has come."""
         self._count += 1
         sleeper: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heappush(self._sleepers, (self._elapsed + max(0.0, seconds), self._count, sleeper))
+        heappush(self._sleepers, (self._elapsed + max(_SHORTEST_S, seconds), self._count, sleeper))
         await sleeper
 
     async def until(self, reached: Callable[[], bool], *, within_s: float = 600.0) -> None:

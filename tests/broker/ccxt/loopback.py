@@ -13,6 +13,7 @@ from tradingd.testing import VirtualTime
 from tradingd.testing.exchange import scripts
 from tradingd.testing.exchange.engine import Engine
 from tradingd.testing.exchange.faults import Fault, Rule, ScriptedFaults
+from tradingd.testing.exchange.limits import LimitPlan, Limits
 from tradingd.testing.exchange.model import Call, FeePlan, Side, TimeInForce
 from tradingd.testing.exchange.server import LoopbackExchange
 from tradingd.venues.account import make_account
@@ -119,6 +120,8 @@ async def loopback(
     delays = Delays(time)
     faults = ScriptedFaults(monotonic=time.monotonic, sleep=delays.sleep)
     async with LoopbackExchange(faults=faults, tls=tls) as exchange:
+        # Its clock is the real one, for signatures; what it counts per minute is counted by virtual time.
+        exchange.desk.limits = Limits(LimitPlan(), lambda: time.now() // 1_000_000)
         exchange.add_account(KEY, SECRET, {"BTC": 2, "USDT": 100_000, "ETH": 10}, name=ANN, fees=fees)
         for symbol, middle in (("BTCUSDT", 50_000), ("ETHUSDT", 2_000)):
             exchange.engine.house_set_book(
@@ -135,11 +138,10 @@ async def loopback(
         account = make_account(settings, Credentials(api_key=KEY, secret=SECRET), public, session=session)
         counted = Counted(account, time)
         budget = public.client.budget
-        lanes = [lane for lane in Lane if lane is not Lane.MARKET]
 
         def busy() -> bool:
             """Whether a call is under way that waits neither for its turn nor for a fault's delay."""
-            return counted.under_way > delays.asleep + sum(map(budget.waiting, lanes))
+            return counted.under_way > delays.asleep + sum(map(budget.waiting, Lane))
 
         time.busy = busy
         try:

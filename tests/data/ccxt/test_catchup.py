@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tradingd.data.ccxt.catchup import Pages, read_bars, read_history, read_top, read_trades
+from tradingd.data.ccxt.catchup import Pages, read_bars, read_history, read_trades
 from tradingd.data.ccxt.convert import Refusal, bar_of, trade_of
 from tradingd.domain.events import Bar, Trade
 from tradingd.venues.model import Lane
@@ -52,10 +52,6 @@ class Venue:
         assert (symbol, timeframe) == ("X", "1m")
         opens = sorted({ms - ms % MINUTE_MS for ms in self.times})
         return [[ms, 1, 1, 1, 1, 1] for ms in opens if ms >= since][: min(limit, self.page)]
-
-    def fetch_order_book(self, symbol: str, limit: int) -> Any:
-        del symbol, limit
-        return {"bids": [["1.5", "1"]], "asks": [[2.5, 1]]} if self.times else {"bids": [], "asks": None}
 
 
 def trade(raw: Any) -> Trade | Refusal:
@@ -129,9 +125,3 @@ async def test_a_young_market_has_the_history_that_it_has() -> None:
     bars = await read_history(venue, "X", MINUTE_MS * MS, 1_000, now, candle, Pages())
     assert len(bars) == 5
     assert venue.calls < 10
-
-
-async def test_the_top_of_the_book() -> None:
-    """The best prices, or that there are none."""
-    assert await read_top(Venue([1]), "X") == (1.5, 2.5)
-    assert await read_top(Venue([]), "X") is None

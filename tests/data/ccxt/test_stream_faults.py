@@ -82,6 +82,32 @@ async def test_b1_a_quiet_market_is_not_stale() -> None:
         assert 4 <= len(looks) <= 20
 
 
+async def test_b1_a_market_that_sleeps_from_the_start_is_live() -> None:
+    """A symbol in which nothing happens is told as REST has it, and is live, also after a reconnect: no storm."""
+
+    async def before(it: World) -> None:
+        it.book(59_999.0, 60_001.0)
+        it.trade()
+        await it.time.pass_(90)
+        it.trade()
+        await it.time.pass_(5)
+
+    kinds = (trades(), quotes(), books(), bars(), bars(ETH, from_trades=True))
+    async with world(kinds, before=before) as it:
+        await it.subscribed(T, Q, C, "ethusdt@aggTrade")
+        await it.seconds(60, step=1)
+        assert it.feed.is_live
+        it.exchange.hub.abort_all()
+        await until(lambda: not it.feed.is_live)
+        await it.seconds(90, step=1)
+        assert it.feed.is_live
+        assert it.feed.status().resets == 0
+        assert S.STALE not in [status.state for status in it.told]
+        assert [quote.bid for quote in it.of(Quote)] == [59_999.0]
+        assert it.of(Book)[-1].bids[0] == (59_999.0, 1.0)
+        assert [bar.volume for bar in it.of(Bar)] == [0.01, 0.0, 0.0]  # this venue has candles of nothing
+
+
 @pytest.mark.parametrize(
     "body",
     ["{", '{"e":"aggTrade"', "[]", '{"e":"aggTrade","s":"BTCUSDT"}', '{"e":"aggTrade","s":"BTCUSDT","p":[]}'],
