@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench bench-quick compile docs lock clean
+.PHONY: help run test lint format campaign bench bench-quick compile docs lock clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -30,6 +30,11 @@ format: $(VENV)/.dev  ## let ruff put the code in order
 
 docs: $(VENV)/.dev  ## write the generated pages of docs/ anew
 	$(BIN)/python docs/generate.py
+
+SEEDS ?= 0:1000
+
+campaign: $(VENV)/.dev  ## rehearse with random faults, a seed each (SEEDS=0:1000)
+	$(BIN)/python -m tradingd.testing.campaign $(SEEDS)
 
 bench: $(VENV)/.dev  ## run all benchmarks, which takes many minutes (ARGS="--only engine,live --json FILE ...")
 	$(BIN)/python benchmarks/run.py $(ARGS)

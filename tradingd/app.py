@@ -189,15 +189,11 @@ def check_live_data(container: Container, strategies: Sequence[Strategy]) -> Loa
 
     """
     settings: Settings = container.get("config")
+    for strategy in strategies:
+        settings.refuse_foreign(f"strategy {strategy.strategy_id!r}", strategy.symbols)
+    settings.refuse_foreign("data.symbols", settings.data.symbols)
     named = [symbol for strategy in strategies for symbol in strategy.symbols]
     symbols = list(dict.fromkeys((*named, *settings.data.symbols)))
-    known: InstrumentLookup = container.get("instruments")
-    for symbol in symbols:
-        if symbol not in known:
-            raise ConfigError(
-                f"{symbol} is not traded by the accounts of this run: add it to `symbols` of one of "
-                f"{', '.join(f'[accounts.{account}]' for account in settings.run.accounts)}"
-            )
     _check_symbols(container, symbols)
     now = container.get("clock").now()
     return LoadReport(series=(), total_events=0, first_ts=now, last_ts=now)

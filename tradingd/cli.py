@@ -184,6 +184,7 @@ def rehearse(
         float, typer.Option(metavar="SECONDS", min=1, help="The longest that one fault may take.")
     ] = 60.0,
     cash: Annotated[int, typer.Option(min=1, help="What each account begins with, in dollars.")] = 10_000,
+    log: Annotated[Path | None, typer.Option(metavar="FILE", help="Add the daemons' log lines to it.")] = None,
     as_json: Json = False,
 ) -> None:
     """Run a live configuration against an exchange on this machine on which things go wrong; exit 1 if it fails.
@@ -201,6 +202,7 @@ def rehearse(
             orders=orders,
             duration_s=duration,
             cash=cash,
+            log=log,
             as_json=as_json,
         )
     )

@@ -1,6 +1,7 @@
 """The report of a rehearsal: what is a violation, what a halt excuses, and when it is passed."""
 
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 import pytest
@@ -10,7 +11,7 @@ from tradingd.commands.rehearsal_report import (
     Deal,
     Evidence,
     FaultReport,
-    Rehearsal,
+    RehearsalReport,
     SentOrder,
     judge,
     violations_of,
@@ -19,7 +20,7 @@ from tradingd.commands.rehearsal_report import (
 D = Decimal
 
 
-def deal(number: int = 1, quantity: str = "1", price: str = "100", **changes: object) -> Deal:
+def deal(number: int = 1, quantity: str = "1", price: str = "100", **changes: Any) -> Deal:
     """A trade of ours: a buy of BTC/USDT, with its fee in the base."""
     made = Deal("main", "BTC/USDT", str(number), True, D(quantity), D(price), (("BTC", D("0.001")),))
     return msgspec.structs.replace(made, **changes)
@@ -98,7 +99,7 @@ def test_trades_of_two_symbols_may_have_one_id() -> None:
         ({"fees": (("BNB", D("0.1")),)}, "fees 0.001 BTC, ours 0.1 BNB"),
     ],
 )
-def test_a_fill_that_was_booked_otherwise_is_told(changes: dict[str, object], told: str) -> None:
+def test_a_fill_that_was_booked_otherwise_is_told(changes: dict[str, Any], told: str) -> None:
     """With both sides' words."""
     assert found(ours=(deal(**changes),)) == [
         f"fill booked otherwise than the exchange has it: 1 of BTC/USDT at main ({told})"
@@ -182,8 +183,8 @@ def test_a_rehearsal_passes_without_violations() -> None:
     idle = FaultReport("b", hits=0, orders=3, fills=1)
     silent = FaultReport("c", hits=2, orders=0, fills=0)
     bad = FaultReport("d", hits=2, orders=3, fills=1, violations=("x",))
-    assert Rehearsal(7, (good, idle)).passed
-    assert not Rehearsal(7, (good, bad)).passed
-    assert not Rehearsal(7, (idle,)).passed
-    assert not Rehearsal(7, (silent,)).passed
-    assert not Rehearsal(7, ()).passed
+    assert RehearsalReport(7, (good, idle)).passed
+    assert not RehearsalReport(7, (good, bad)).passed
+    assert not RehearsalReport(7, (idle,)).passed
+    assert not RehearsalReport(7, (silent,)).passed
+    assert not RehearsalReport(7, ()).passed

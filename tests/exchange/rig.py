@@ -1,6 +1,7 @@
 """An exchange with a market, faults that can be added, and ccxt's own client, unmodified."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -9,23 +10,30 @@ from typing import Any, TypeVar
 
 from aiohttp import ClientSession, ClientWebSocketResponse
 
-from tradingd.testing.exchange import streams
+from tradingd.testing.exchange import scripts
 from tradingd.testing.exchange.engine import Engine
 from tradingd.testing.exchange.faults import Fault, Rule, ScriptedFaults
 from tradingd.testing.exchange.model import Call, MarketSpec, Side
 from tradingd.testing.exchange.server import MARKETS, LoopbackExchange
 from tradingd.testing.exchange.source import MarketSource, Plan
+from tradingd.testing.exchange.streams import MarketStreams
 
 KEY = "key-of-tests"
 BTC = "BTC/USDT"
 PATIENT, IMPATIENT = 10_000, 300  # milliseconds
+HALF_PAST = 1_800_001_830_500  # milliseconds: in the middle of an hour, of a minute, of a second
 T = TypeVar("T")
+
+
+def wall_ms() -> int:
+    """The time."""
+    return time.time_ns() // 1_000_000
 
 
 @dataclass
 class Rig:
     exchange: LoopbackExchange
-    streams: streams.MarketStreams
+    streams: MarketStreams
     source: MarketSource
     faults: ScriptedFaults
     client: Any
@@ -38,8 +46,10 @@ class Rig:
     def posts(self) -> list[Call]:
         return [call for call in self.exchange.wire if call.places_order]
 
-    def strike(self, fault: Fault, *, nth: int = 1, times: int = 1, target: str = "") -> None:
-        self.faults.add(Rule(fault, target, nth, times))
+    def strike(self, what: Fault | str, *, nth: int = 1, times: int = 1, target: str = "") -> None:
+        """Arms a fault, or the one of that name."""
+        found = scripts.fault(what) if isinstance(what, str) else what
+        self.faults.add(Rule(found, target, nth, times))
 
     async def buy(self, client_id: str = "t1-1-1") -> dict[str, Any]:
         """A limit order far below the market: it rests."""
@@ -63,28 +73,23 @@ class Rig:
 
 
 @asynccontextmanager
-async def rig(markets: Sequence[MarketSpec] = MARKETS, *, seed: int = 1, **config: Any) -> AsyncIterator[Rig]:
-    """An exchange that serves two markets of a seeded house, and a client with an account on it."""
+async def rig(markets: Sequence[MarketSpec] = MARKETS, *, frozen: bool = False) -> AsyncIterator[Rig]:
+    """An exchange that serves two markets of a seeded house, and a client with an account on it.
+
+    With `frozen` its clock stands still at HALF_PAST: for candles. What is signed is then refused.
+    """
     import ccxt.pro
 
-    made: list[streams.MarketStreams] = []
-
-    def routes(exchange: LoopbackExchange) -> Any:
-        made.append(streams.MarketStreams(exchange))
-        return made[0].routes()
-
     faults = ScriptedFaults()
-    exchange = LoopbackExchange(markets, faults=faults, extra_routes=routes)
+    exchange = LoopbackExchange(markets, faults=faults, clock=(lambda: HALF_PAST) if frozen else wall_ms)
     exchange.add_account(KEY, "secret-of-tests", {"USDT": 100_000, "BTC": 2, "BNB": 5})
-    source = MarketSource(
-        exchange.engine, [Plan("BTCUSDT", Decimal(60_000)), Plan("ETHUSDT", Decimal(3_000))], seed
-    )
+    source = MarketSource(exchange.engine, [Plan("BTCUSDT", Decimal(60_000)), Plan("ETHUSDT", Decimal(3_000))])
     async with exchange:
         options = {"timeout": PATIENT, "enableRateLimit": False, "timeout_on_exit": 0}
-        client = ccxt.pro.binance(exchange.ccxt_config(KEY) | options | config)
+        client = ccxt.pro.binance(exchange.ccxt_config(KEY) | options)
         try:
             await client.load_markets()
-            yield Rig(exchange, made[0], source, faults, client)
+            yield Rig(exchange, exchange.streams, source, faults, client)
         finally:
             faults.calm()
             await client.close()

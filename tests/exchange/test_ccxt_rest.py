@@ -153,6 +153,17 @@ async def test_an_edit_is_one_atomic_cancel_and_replace(exchange: LoopbackExchan
     assert len(exchange.engine.open_orders(ANN)) == 1
 
 
+async def test_an_edit_may_cancel_and_then_fail_to_place(exchange: LoopbackExchange, client: Any) -> None:
+    """The new order is refused (409, -2021): the old one is gone all the same, and nothing replaces it."""
+    import ccxt
+
+    order = await client.create_order(BTC, "limit", "buy", 0.01, 49_000)
+    with pytest.raises(ccxt.ExchangeError, match="-2021"):
+        await client.edit_order(order["id"], BTC, "limit", "buy", 0.01, 50_010, {"postOnly": True})
+    assert not exchange.engine.open_orders(ANN)
+    assert (await client.fetch_order(order["id"], BTC))["status"] == "canceled"
+
+
 @pytest.mark.parametrize(
     ("params", "kind", "wire", "price"),
     [

@@ -58,6 +58,18 @@ async def test_a_cancel_is_told_under_the_orders_own_client_id(exchange: Loopbac
     assert client.orders[-1]["info"]["c"] == "by-hand"
 
 
+async def test_an_expiry_by_the_exchange_is_told(exchange: LoopbackExchange, client: Any) -> None:
+    """An order that nobody cancelled ends as expired, and its lock is given back."""
+    watch = asyncio.create_task(client.watch_orders(BTC))
+    await subscribed(exchange)
+    placed = await client.create_order(BTC, "limit", "buy", 0.01, 49_000, {"clientOrderId": "t1-1-1"})
+    await watch
+    exchange.engine.expire(ANN, "BTCUSDT", int(placed["id"]))
+    await until(lambda: client.orders[-1]["status"] == "expired")
+    assert client.orders[-1]["clientOrderId"] == "t1-1-1"
+    assert exchange.engine.ledger.locked(ANN, "USDT") == 0
+
+
 async def test_balances_are_told_after_orders_and_transfers(exchange: LoopbackExchange, client: Any) -> None:
     """OutboundAccountPosition has free and locked; a deposit is a balanceUpdate and a position."""
     watch = asyncio.create_task(client.watch_balance())

@@ -227,6 +227,37 @@ async def test_stopping_lets_hanging_clients_go() -> None:
             await session.get(f"{url}/api/v3/ping")
 
 
+async def test_a_defect_of_the_exchange_itself_is_not_passed_over() -> None:
+    """The client sees a server's error; stopping the exchange raises what went wrong in it."""
+    exchange = LoopbackExchange()
+    await exchange.start()
+    del exchange.engine._markets["BTCUSDT"].__dict__["book"]
+    url = f"{exchange.rest_url}/api/v3/depth?symbol=BTCUSDT"
+    async with aiohttp.ClientSession() as session, session.get(url) as response:
+        assert response.status == 500
+    with pytest.raises(BaseExceptionGroup, match="defects of the loopback exchange") as caught:
+        await exchange.stop()
+    assert caught.group_contains(AttributeError)
+
+
+def test_the_exchange_shares_no_code_with_what_it_judges() -> None:
+    """An oracle that used our ledger, our order states or our broker would agree with their mistakes."""
+    import ast
+    from pathlib import Path
+
+    import tradingd.testing.exchange as package
+
+    judged = ("tradingd.portfolio", "tradingd.execution", "tradingd.broker", "tradingd.risk", "tradingd.venues")
+    for file in Path(package.__path__[0]).glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            module = node.module or "" if isinstance(node, ast.ImportFrom) else ""
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [module]
+            assert not any(name.startswith((*judged, "tradingd.domain.money")) for name in names), (
+                file.name,
+                names,
+            )
+
+
 async def test_it_runs_in_a_thread_of_its_own_beside_another(exchange: LoopbackExchange) -> None:
     """Nothing is global: an exchange in another thread has its own books, and is reached like any other."""
     started: asyncio.Future[LoopbackExchange] = asyncio.get_running_loop().create_future()

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -11,6 +12,7 @@ import pytest
 from tradingd.data.series import SeriesKind
 from tradingd.domain.enums import Side as DomainSide
 from tradingd.domain.events import Book, Quote, Trade
+from tradingd.testing.exchange.candles import candles_of, opened
 from tradingd.testing.exchange.engine import Engine
 from tradingd.testing.exchange.model import (
     EngineEvent,
@@ -20,6 +22,7 @@ from tradingd.testing.exchange.model import (
     PublicTrade,
     Side,
 )
+from tradingd.testing.exchange.past import Past
 from tradingd.testing.exchange.recorded import RecordedSource, read_recording
 from tradingd.testing.exchange.source import MarketSource, Plan
 
@@ -123,6 +126,45 @@ async def test_in_real_time_it_steps_at_its_rate(engine: Engine) -> None:
     with pytest.raises(asyncio.CancelledError):
         await source.run(1_000, sleep=sleep, monotonic=lambda: now)
     assert 980 <= source.steps <= 1_000
+
+
+# -- the past
+def test_the_past_ends_where_the_market_begins() -> None:
+    """Each minute opens at the close before it, and the last one closes at the market's first price."""
+    spec = MarketSpec("BTCUSDT", "BTC", "USDT")
+    past = Past(spec, Decimal(60_000), 1_000_000_000, 500, seed=3)
+    assert len(list(past)) == len(past) == 500
+    assert past[-1].close == Decimal(60_000)
+    assert past[-1].start + 60_000 == opened(1_000_000_000, 60_000)
+    for before, candle in pairwise(past):
+        assert (candle.start, candle.open) == (before.start + 60_000, before.close)
+        assert candle.low <= min(candle.open, candle.close) <= max(candle.open, candle.close) <= candle.high
+
+
+def test_the_past_is_the_seeds() -> None:
+    """The same seed has the same past, another seed and another market have another."""
+    spec, other = MarketSpec("BTCUSDT", "BTC", "USDT"), MarketSpec("ETHUSDT", "ETH", "USDT")
+
+    def closes(spec: MarketSpec, seed: int) -> list[Decimal]:
+        return [candle.close for candle in Past(spec, Decimal(1_000), 10**9, 50, seed)]
+
+    assert closes(spec, 1) == closes(spec, 1)
+    assert len({tuple(closes(spec, 1)), tuple(closes(spec, 2)), tuple(closes(other, 1))}) == 3
+
+
+def test_longer_candles_are_made_of_minutes_and_of_trades(engine: Engine) -> None:
+    """A candle that began before the market did has what was before and what was traded; gaps are filled."""
+    past = Past(engine.markets["BTCUSDT"], Decimal(100), 420_000, 10, seed=1)
+    tape = [
+        PublicTrade(421_000, "BTCUSDT", 1, Decimal(200), Decimal(1), buyer_maker=False, buy_order=0, sell_order=0),
+        PublicTrade(1_300_000, "BTCUSDT", 2, Decimal(50), Decimal(1), buyer_maker=True, buy_order=0, sell_order=0),
+    ]
+    candles = candles_of(past, tape, 300_000, 1_600_000)
+    assert [candle.start for candle in candles[-5:]] == [300_000, 600_000, 900_000, 1_200_000, 1_500_000]
+    joined, quiet, _, late, now = candles[-5:]
+    assert (joined.open, joined.high, joined.close) == (past[-2].open, Decimal(200), Decimal(200))
+    assert (quiet.open, quiet.close, quiet.volume) == (Decimal(200), Decimal(200), 0)
+    assert (late.open, now.close) == (Decimal(50), Decimal(50))
 
 
 # -- recordings

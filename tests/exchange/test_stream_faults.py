@@ -11,7 +11,7 @@ import ccxt
 import pytest
 
 from tests.exchange.rig import BTC, KEY, Rig, collect, raw, rig, settled, subscribed
-from tradingd.testing.exchange import scripts, stream_faults
+from tradingd.testing.exchange import stream_faults
 from tradingd.testing.exchange.model import Side
 
 BRIEF = 0.2  # seconds in which something that must not come does not come
@@ -54,7 +54,7 @@ def print_trade(it: Rig) -> None:
 async def test_an_event_that_comes_twice_has_one_trade_id() -> None:
     """B8: the same trade is told twice, word for word."""
     async with rig() as it, raw_user(it) as seen:
-        await it_strikes(it, "duplicate-event", target="executionReport/TRADE")
+        it.strike("duplicate-event", target="executionReport/TRADE")
         await it.take()
         trades = await settled(
             lambda: [event for event in seen if event.get("x") == "TRADE"], lambda got: len(got) > 1
@@ -76,7 +76,7 @@ async def test_an_event_that_is_dropped_is_in_the_history_only() -> None:
 async def test_a_fill_is_told_before_the_order_that_it_fills() -> None:
     """B9: NEW comes after the two events that followed it, a balance and a fill."""
     async with rig() as it, raw_user(it) as seen:
-        await it_strikes(it, "reordered-events", target="executionReport/NEW")
+        it.strike("reordered-events", target="executionReport/NEW")
         await it.take()
         kinds = await settled(lambda: [event.get("x") for event in seen], lambda found: "NEW" in found)
         assert kinds[1:3] == ["TRADE", "NEW"]
@@ -85,7 +85,7 @@ async def test_a_fill_is_told_before_the_order_that_it_fills() -> None:
 async def test_an_event_comes_three_too_late() -> None:
     """B9: what is kept back comes after three others."""
     async with rig() as it, raw_user(it) as seen:
-        await it_strikes(it, "delayed-event", target="executionReport/NEW")
+        it.strike("delayed-event", target="executionReport/NEW")
         await it.take()
         await it.take()
         kinds = await settled(lambda: [event.get("x") for event in seen], lambda found: "NEW" in found[:4])
@@ -95,7 +95,7 @@ async def test_an_event_comes_three_too_late() -> None:
 async def test_a_fill_is_told_before_the_answer_to_its_order() -> None:
     """B9: while create_order still waits, the trade is there."""
     async with rig() as it, fills(it) as inbox:
-        await it_strikes(it, "fill-before-ack")
+        it.strike("fill-before-ack")
         taking = asyncio.ensure_future(it.take())
         await settled(lambda: inbox.got, bool)
         assert not taking.done()
@@ -105,7 +105,7 @@ async def test_a_fill_is_told_before_the_answer_to_its_order() -> None:
 async def test_user_data_falls_silent_and_requests_are_answered() -> None:
     """B7: no event any more on that socket, and no error either; a new socket is served."""
     async with rig() as it, fills(it) as inbox:
-        await it_strikes(it, "silent-user-data")
+        it.strike("silent-user-data")
         await it.take()
         assert await nothing(inbox)
         assert await it.client.fetch_balance_ws()
@@ -120,7 +120,7 @@ async def test_user_data_falls_silent_and_requests_are_answered() -> None:
 async def test_user_data_that_is_ended_says_so() -> None:
     """B7: eventStreamTerminated, then nothing: watchers hang."""
     async with rig() as it, raw_user(it) as seen:
-        await it_strikes(it, "user-data-ended")
+        it.strike("user-data-ended")
         await it.take()
         assert await settled(lambda: [event["e"] for event in seen], bool) == ["eventStreamTerminated"]
 
@@ -129,11 +129,22 @@ async def test_user_data_that_is_ended_says_so() -> None:
 async def test_one_bad_event_reaches_the_client_as_it_is(name: str) -> None:
     """B2: what nobody expects is on the wire, next to what is true."""
     async with rig() as it, raw_user(it) as seen:
-        await it_strikes(it, name, target="executionReport/TRADE")
+        it.strike(name, target="executionReport/TRADE")
         await it.take()
         told = await settled(lambda: seen, lambda found: any(event.get("X") == "FILLED" for event in found))
         odd = {"user-bad-json": {"e": "?"}, "user-bad-shape": {"e": "executionReport"}}.get(name)
         assert odd in told or any(event.get("N") == "ZZZ" for event in told)
+
+
+async def test_two_faults_may_meet_in_one_frame() -> None:
+    """B2: a frame that one fault has spoilt passes the next as it is; both are counted, the socket goes on."""
+    async with rig() as it, collect(it, "btcusdt@bookTicker") as told:
+        it.strike(stream_faults.malformed("odd", "", body="{}", target="*@bookTicker"))
+        it.strike("crossed-quote")
+        it.source.move("BTCUSDT", 5)
+        await settled(lambda: told, lambda found: len(found) > 2)
+        assert told[0] == {}
+        assert it.faults.report() == {"odd": 1, "crossed-quote": 1}
 
 
 # -- market data
@@ -143,7 +154,7 @@ async def test_a_malformed_frame_is_followed_by_good_ones(name: str, caplog: pyt
     caplog.set_level(logging.CRITICAL)
     async with rig() as it, raw(it, "/ws/btcusdt@trade") as ws:
         await subscribed(it, "btcusdt@trade")
-        await it_strikes(it, name)
+        it.strike(name)
         print_trade(it)
         bad, good = await ws.receive_str(), await ws.receive_json()
         assert bad == stream_body(name)
@@ -156,7 +167,7 @@ async def test_one_malformed_frame_ends_ccxts_receiving_for_good() -> None:
     async with rig() as it:
         inbox = Inbox(lambda: it.client.watch_trades(BTC))
         await subscribed(it, "btcusdt@trade")
-        await it_strikes(it, "bad-json")
+        it.strike("bad-json")
         print_trade(it)
         print_trade(it)
         assert await nothing(inbox)
@@ -169,7 +180,7 @@ async def test_a_huge_frame_closes_the_clients_socket() -> None:
     async with rig() as it:
         inbox = Inbox(lambda: it.client.watch_trades(BTC))
         await subscribed(it, "btcusdt@trade")
-        await it_strikes(it, "huge-frame")
+        it.strike("huge-frame")
         print_trade(it)
         await settled(lambda: inbox.error, lambda error: isinstance(error, ccxt.NetworkError))
 
@@ -179,7 +190,7 @@ async def test_bytes_that_are_no_text_close_the_clients_socket() -> None:
     async with rig() as it:
         inbox = Inbox(lambda: it.client.watch_trades(BTC))
         await subscribed(it, "btcusdt@trade")
-        await it_strikes(it, "bad-utf8")
+        it.strike("bad-utf8")
         print_trade(it)
         await settled(lambda: inbox.error, lambda error: isinstance(error, ccxt.NetworkError))
 
@@ -187,7 +198,7 @@ async def test_bytes_that_are_no_text_close_the_clients_socket() -> None:
 async def test_a_trade_without_its_fields_is_on_the_wire() -> None:
     """B2: valid JSON of the wrong shape comes before the true trade."""
     async with rig() as it, collect(it, "btcusdt@trade") as told:
-        await it_strikes(it, "bad-shape")
+        it.strike("bad-shape")
         print_trade(it)
         got = await settled(lambda: told, lambda found: len(found) == 2)
         assert got[0] == {"e": "trade", "s": "BTCUSDT"}
@@ -197,7 +208,7 @@ async def test_a_silent_stream_still_answers_pings() -> None:
     """B1: no data, but pongs: nothing in the protocol tells."""
     async with rig() as it, raw(it, "/ws/btcusdt@trade", autoping=False) as ws:
         await subscribed(it, "btcusdt@trade")
-        await it_strikes(it, "silent-stream")
+        it.strike("silent-stream")
         print_trade(it)
         print_trade(it)
         await ws.ping(b"there?")
@@ -211,7 +222,7 @@ async def test_a_half_open_socket_answers_nothing() -> None:
         it.client.options["ws"] = {"cost": 5, "keepAlive": 100}
         inbox = Inbox(lambda: it.client.watch_trades(BTC))
         await subscribed(it, "btcusdt@trade")
-        await it_strikes(it, "half-open")
+        it.strike("half-open")
         print_trade(it)
         await settled(lambda: inbox.error, lambda error: isinstance(error, ccxt.RequestTimeout))
 
@@ -219,7 +230,7 @@ async def test_a_half_open_socket_answers_nothing() -> None:
 async def test_one_subscription_is_lost_and_its_neighbour_is_served() -> None:
     """B14: of two streams on one socket one is told."""
     async with rig() as it, collect(it, "btcusdt@trade", "ethusdt@trade") as told:
-        await it_strikes(it, "subscription-lost", target="btcusdt@trade")
+        it.strike("subscription-lost", target="btcusdt@trade")
         for _ in range(3):
             print_trade(it)
         it.source.take("ETHUSDT", Side.BUY, Decimal("0.001"))
@@ -232,7 +243,7 @@ async def test_a_disconnect_raises_in_the_watcher_and_the_next_watch_dials() -> 
     async with rig() as it:
         inbox = Inbox(lambda: it.client.watch_trades(BTC))
         await subscribed(it, "btcusdt@trade")
-        await it_strikes(it, "disconnect")
+        it.strike("disconnect")
         print_trade(it)
         await settled(lambda: inbox.error, lambda error: isinstance(error, ccxt.NetworkError))
         print_trade(it)
@@ -250,7 +261,7 @@ async def test_all_sockets_end_at_once() -> None:
     async with rig() as it, fills(it) as inbox:
         market = Inbox(lambda: it.client.watch_trades(BTC))
         await subscribed(it, "btcusdt@trade")
-        await it_strikes(it, "all-disconnected")
+        it.strike("all-disconnected")
         await it.buy()
         await settled(lambda: (inbox.error, market.error), all)
 
@@ -258,7 +269,7 @@ async def test_all_sockets_end_at_once() -> None:
 async def test_a_handshake_is_refused_with_429() -> None:
     """B13: who dials too often is told to wait."""
     async with rig() as it:
-        await it_strikes(it, "handshake-429")
+        it.strike("handshake-429")
         with pytest.raises(ccxt.NetworkError, match="429"):
             await it.client.watch_trades(BTC)
 
@@ -270,7 +281,7 @@ async def test_a_gap_in_depth_is_a_checksum_error_to_ccxt() -> None:
         watching = asyncio.ensure_future(it.client.watch_order_book(BTC))
         await moved(it)
         await watching
-        await it_strikes(it, "depth-gap")
+        it.strike("depth-gap")
         watching = asyncio.ensure_future(it.client.watch_order_book(BTC))
         await moved(it)
         await moved(it)
@@ -291,7 +302,7 @@ async def test_a_gap_in_depth_is_a_checksum_error_to_ccxt() -> None:
 async def test_a_figure_that_cannot_be(name: str, stream: str, field: str, value: str) -> None:
     """B11: prices of zero and NaN are on the wire."""
     async with rig() as it, collect(it, stream) as told:
-        await it_strikes(it, name)
+        it.strike(name)
         it.source.move("BTCUSDT", 5)
         print_trade(it)
         await settled(lambda: told, bool)
@@ -301,7 +312,7 @@ async def test_a_figure_that_cannot_be(name: str, stream: str, field: str, value
 async def test_a_quote_is_crossed() -> None:
     """B11: the bid is above the ask."""
     async with rig() as it, collect(it, "btcusdt@bookTicker") as told:
-        await it_strikes(it, "crossed-quote")
+        it.strike("crossed-quote")
         it.source.move("BTCUSDT", 5)
         await settled(lambda: told, bool)
         assert Decimal(told[0]["data"]["b"]) > Decimal(told[0]["data"]["a"])
@@ -310,7 +321,7 @@ async def test_a_quote_is_crossed() -> None:
 async def test_a_trades_time_goes_back() -> None:
     """B18: an hour earlier than the one before."""
     async with rig() as it, collect(it, "btcusdt@aggTrade") as told:
-        await it_strikes(it, "time-goes-back", nth=2)
+        it.strike("time-goes-back", nth=2)
         print_trade(it)
         print_trade(it)
         await settled(lambda: told, lambda found: len(found) == 2)
@@ -319,10 +330,10 @@ async def test_a_trades_time_goes_back() -> None:
 
 async def test_candles_are_missing_revised_and_repeated() -> None:
     """B17: of three updates the first does not come, the second has another close, the third comes twice."""
-    async with rig() as it, collect(it, "btcusdt@kline_1m") as told:
-        await it_strikes(it, "missing-candle")
-        await it_strikes(it, "revised-candle", nth=2)
-        await it_strikes(it, "repeated-candle", nth=3)
+    async with rig(frozen=True) as it, collect(it, "btcusdt@kline_1m") as told:
+        it.strike("missing-candle")
+        it.strike("revised-candle", nth=2)
+        it.strike("repeated-candle", nth=3)
         for ticks in (50, 50, 50):
             it.source.move("BTCUSDT", ticks)
             print_trade(it)
@@ -331,11 +342,6 @@ async def test_candles_are_missing_revised_and_repeated() -> None:
         candles = [frame["data"]["k"] for frame in told]
         assert [candle["n"] for candle in candles] == [2, 3, 3]
         assert candles[0]["c"] == candles[0]["l"]
-
-
-async def it_strikes(it: Rig, name: str, **options: Any) -> None:
-    """Arms a fault of the catalogue."""
-    it.strike(scripts.fault(name), **options)
 
 
 async def moved(it: Rig) -> None:

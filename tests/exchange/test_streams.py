@@ -2,6 +2,7 @@
 
 import asyncio
 from decimal import Decimal
+from itertools import pairwise
 
 from tests.exchange.rig import BTC, collect, raw, rig, settled, subscribed
 from tradingd.testing.exchange.model import MarketSpec, Side
@@ -64,7 +65,7 @@ async def test_the_order_book_is_the_engines_after_many_changes() -> None:
 
 async def test_a_candle_grows_with_its_trades() -> None:
     """watch_ohlcv tells open, high, low, close and volume of the trades of its minute."""
-    async with rig() as it:
+    async with rig(frozen=True) as it:
         watching = asyncio.ensure_future(it.client.watch_ohlcv(BTC, "1m"))
         await subscribed(it, "btcusdt@kline_1m")
         it.source.step(200)
@@ -74,9 +75,23 @@ async def test_a_candle_grows_with_its_trades() -> None:
         assert candle == rest[-1]
 
 
+async def test_there_is_a_history_to_warm_up_with() -> None:
+    """fetch_ohlcv has two weeks from before the exchange began, without a gap, up to the candle that grows."""
+    async with rig(frozen=True) as it:
+        watching = asyncio.ensure_future(it.client.watch_ohlcv(BTC, "1h"))
+        await subscribed(it, "btcusdt@kline_1h")
+        it.source.take("BTCUSDT", Side.BUY, Decimal("0.01"))
+        it.streams.flush()
+        told = (await watching)[-1]
+        hours = await it.client.fetch_ohlcv(BTC, "1h", limit=300)
+        assert [later[0] - hour[0] for hour, later in pairwise(hours)] == [3_600_000] * 299
+        assert hours[-1] == told
+        assert all(later[1] == hour[4] for hour, later in pairwise(hours[:-1]))
+
+
 async def test_a_candle_is_told_closed_once_at_its_end() -> None:
     """The last message of a candle has the closed flag, and the next candle opens at its close."""
-    async with rig() as it, collect(it, "btcusdt@kline_1s") as told:
+    async with rig(frozen=True) as it, collect(it, "btcusdt@kline_1s") as told:
         it.source.take("BTCUSDT", Side.BUY, Decimal("0.01"))
         it.streams.flush()
         it.exchange.skew_ms += 2_000

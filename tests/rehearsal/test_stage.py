@@ -11,6 +11,7 @@ from tradingd.commands.rehearsal_report import Deal, SentOrder
 from tradingd.domain.enums import OrderType, Side
 from tradingd.domain.events import SubmitOrder
 from tradingd.errors import UsageError, VenueUnavailableError
+from tradingd.testing.exchange.scripts import script
 from tradingd.testing.rehearsal import Stage
 from tradingd.testing.rehearsal.stage import longest_wait, price_of
 from tradingd.venues.account import CcxtAccount, make_account
@@ -75,7 +76,7 @@ def test_a_fault_strikes_until_all_is_calm() -> None:
         stage.calm()
         await account.create_order(order("t1-1-99"))
 
-    with Stage({"main": ["BTC/USDT"]}, fault="empty-object-200", seed=3, rate=0) as stage:
+    with Stage({"main": ["BTC/USDT"]}, script(["empty-object-200"]), rate=0) as stage:
         act(stage, use)
         assert stage.hits() == 1
         wait = stage.recovery_s()

@@ -152,7 +152,7 @@ def test_a_success_makes_it_patient_no_more() -> None:
     run.accept(order)
     run.fill(order, price="10")
     run.deny(bought(run, 2))
-    bought(run, 3)
+    assert bought(run, 3).quantity == 10
 
 
 def test_the_rest_of_a_partial_fill_stays_due() -> None:

@@ -350,6 +350,29 @@ def test_less_than_a_lot_is_neither_protected_nor_a_position() -> None:
 # --- restart -----------------------------------------------------------------------------------------------
 
 
+# --- without a stop ----------------------------------------------------------------------------------------
+
+
+def test_without_a_stop_only_the_channel_ends_a_trade() -> None:
+    """No order but the entry and the exit, and an exit that failed is tried again."""
+    run = breakout(atr_stop=0)
+    entry = only_signal(break_up(run), LONG)
+    assert run.fill(entry.intent_id, Side.BUY, "3", "105") == []
+    assert run.bar(104.0, 105.0, 103.0) == []
+    exit_ = only_signal(run.bar(90.0, 105.0, 89.0), FLAT)
+    assert run.order(exit_.intent_id, OrderStatus.REJECTED, side=Side.SELL) == []
+    only_signal(run.bar(104.0, 105.0, 103.0), FLAT)
+
+
+def test_without_a_stop_it_waits_for_no_true_ranges() -> None:
+    """The warm-up is that of the channels."""
+    run = Harness("donchian_breakout", entry_period=3, exit_period=2, atr_period=50, atr_stop=0)
+    assert run.strategy.warmup_bars == 4
+    for _ in range(4):
+        quiet(run)
+    only_signal(break_up(run), LONG)
+
+
 def test_a_position_found_at_the_start_gets_a_stop_after_the_warm_up() -> None:
     """Without a working stop, one is placed at the first bar that may trade."""
     run = Harness("donchian_breakout", entry_period=3, exit_period=2, atr_period=2)

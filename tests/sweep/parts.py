@@ -158,6 +158,11 @@ STRATEGIES: Mapping[str, Sequence[Mapping[str, Any]]] = {
         {"period": 14},
         {"period": 2, "oversold": 20, "exit": 75, "overbought": 80, "long_only": False},
     ),
+    "donchian_breakout": (
+        {"entry_period": 5, "exit_period": 2, "atr_stop": 0, "long_only": False},
+        {"entry_period": 20, "exit_period": 10, "atr_stop": 0},
+        {"entry_period": 2, "exit_period": 1, "atr_stop": 0, "long_only": False},
+    ),
 }
 """Parameters of each strategy that offers a sweep."""
 

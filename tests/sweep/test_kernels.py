@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from tests.sweep.columns import columns
 from tradingd.strategy.compiled import compiled
-from tradingd.strategy.indicators import RSI, SMA
-from tradingd.strategy.kernels import _exact_sum, crossover, reversion
-from tradingd.strategy.sweep import HOLD, LEAVE_LONG, LONG, SHORT
+from tradingd.strategy.indicators import RSI, SMA, Donchian
+from tradingd.strategy.kernels import _exact_sum, breakout, crossover, reversion
+from tradingd.strategy.sweep import BREAKOUT, DOWN, END_LONG, END_SHORT, HOLD, LEAVE_LONG, LONG, NEWS, SHORT, UP
 
 PRICES = st.floats(1e-6, 1e6, allow_nan=False)
 
@@ -65,11 +65,49 @@ def test_the_rsi_is_the_streaming_one(closes: list[float], period: int) -> None:
     assert [code in {LEAVE_LONG, 0} for code in codes.tolist()] == expected
 
 
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(
+    st.lists(st.tuples(*[st.sampled_from((1.0, 2.0, 3.0, 4.0, 5.0)) | PRICES] * 3), min_size=1, max_size=60),
+    st.integers(2, 6),
+    st.integers(1, 6),
+)
+def test_breakouts_are_those_of_the_streaming_channel(
+    rows: list[tuple[float, float, float]], entry: int, leave: int
+) -> None:
+    """Each flag comes where the close is beyond the channel of the bars before; news where it was not before."""
+    leave = min(entry, leave)
+    bars = columns([sorted(row)[1] for row in rows], [max(row) for row in rows], [min(row) for row in rows])
+    long, short, before, expected = Donchian(entry), Donchian(leave), 0, []
+    for low, close, high in map(sorted, rows):
+        flags, stand = 0, 0
+        if (
+            long.upper is not None
+            and long.lower is not None
+            and short.upper is not None
+            and short.lower is not None
+        ):
+            stand = UP if close > long.upper else DOWN if close < long.lower else 0
+            flags = stand + END_LONG * (close < short.lower) + END_SHORT * (close > short.upper)
+            flags += NEWS * (stand not in {0, before})
+        expected.append(BREAKOUT + flags if flags else HOLD)
+        before = stand
+        long.update(high, low)
+        short.update(high, low)
+    assert breakout(bars, entry, leave, long_only=False).tolist() == expected
+
+
+def test_long_only_breakouts_flag_nothing_of_shorts() -> None:
+    """Falling below the channel ends what is long and begins nothing."""
+    codes = breakout(columns([5.0, 5.0, 6.0, 1.0]), 2, 1, long_only=True)
+    assert codes.tolist() == [HOLD, HOLD, BREAKOUT + UP + NEWS, BREAKOUT + END_LONG]
+
+
 def test_fewer_bars_than_the_warm_up_say_nothing() -> None:
     """Series that are shorter than the periods, give no code."""
     for count in (1, 2, 4):
         closes = [100.0 + i for i in range(count)]
         assert set(crossover(columns(closes), 2, 5, long_only=True).tolist()) <= {HOLD}
+        assert set(breakout(columns(closes), 5, 2, long_only=False).tolist()) <= {HOLD}
         assert set(reversion(columns(closes), 4, 30.0, 50.0, 70.0, long_only=True).tolist()) <= {HOLD}
 
 

@@ -80,7 +80,12 @@ def accounts(draw: st.DrawFn) -> str:
 def parameters(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
     """A strategy and its parameters; short periods, so that short series do much."""
     long_only = draw(st.booleans())
-    if draw(st.booleans()):
+    name = draw(st.sampled_from(("ma_crossover", "rsi_reversion", "donchian_breakout")))
+    if name == "donchian_breakout":
+        entry = draw(st.integers(2, 6))
+        periods = {"entry_period": entry, "exit_period": draw(st.integers(1, entry))}
+        return name, {**periods, "atr_stop": 0, "long_only": long_only}
+    if name == "ma_crossover":
         fast = draw(st.integers(1, 4))
         return "ma_crossover", {"fast_ma": fast, "slow_ma": fast + draw(st.integers(1, 5)), "long_only": long_only}
     levels = sorted(draw(st.lists(st.integers(5, 95), min_size=3, max_size=3, unique=True)))

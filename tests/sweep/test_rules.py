@@ -11,6 +11,7 @@ from tradingd.domain.enums import InstrumentKind
 from tradingd.domain.instrument import Instrument
 from tradingd.errors import UsageError
 from tradingd.sweep.rules import refuse_unmodelled
+from tradingd.sweep.runner import prepare
 from tradingd.testing import make_instrument
 
 MINUTE = 60_000_000_000
@@ -131,3 +132,14 @@ def test_a_margin_account_that_can_be_liquidated_is_refused(tmp_path: Path) -> N
     margin = '[broker]\naccount = "margin"\nleverage = 3\n'
     assert "liquidation" in refused(configured(tmp_path, margin))
     assert not refused(configured(tmp_path, f"{margin}maintenance_margin_percent = 0\n"))
+
+
+def test_a_stop_inside_bars_is_refused(tmp_path: Path) -> None:
+    """Donchian's protective stop fills inside bars, which the kernel cannot tell: it is swept without one."""
+    write_rows(tmp_path / "bars.parquet", ROWS)
+    account = "[risk.sizer]\nkind = 'fixed_quantity'\nquantity = 1\n"
+    made = settings_for(tmp_path, tmp_path / "bars.parquet", account, strategy="donchian_breakout")
+    simulation = prepare(made)
+    params = simulation.strategy.Params.model_validate({"symbol": "X/USD"})
+    with pytest.raises(UsageError, match=r"atr_stop is 2\.0; with 0 it sweeps the channels alone"):
+        simulation.fills(params)

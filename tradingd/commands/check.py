@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from tradingd.app import build, load_market_data, make_strategies
-from tradingd.commands.online import ask_exchanges, show_findings, verdict
+from tradingd.commands.online import ask_exchanges, show_results, verdict
 from tradingd.commands.output import echo_json
 from tradingd.config import LimitSettings, Settings, load_settings
 from tradingd.data.series import format_time
@@ -67,11 +67,11 @@ def _check_live(
     for strategy in strategies:
         settings.refuse_foreign(f"strategy {strategy.strategy_id!r}", strategy.symbols)
     settings.refuse_foreign("data.symbols", settings.data.symbols)
-    findings = ask_exchanges(settings) if online else []
+    results = ask_exchanges(settings) if online else []
     if as_json:
-        told = {"online": findings} if online else {}
+        told = {"online": results} if online else {}
         echo_json({**_resolved(settings), "symbols": settings.symbols, **told})
-        return verdict(findings)
+        return verdict(results)
     _echo_resolved(settings)
     typer.echo("\n# Accounts:")
     for each in settings.run.accounts:
@@ -82,8 +82,8 @@ def _check_live(
     _echo_strategies(strategies)
     if online:
         typer.echo("")
-        show_findings(findings)
-    return verdict(findings)
+        show_results(results)
+    return verdict(results)
 
 
 def _resolved(settings: Settings) -> dict[str, Any]:

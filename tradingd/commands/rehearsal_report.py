@@ -18,7 +18,7 @@ __all__ = [
     "Deal",
     "Evidence",
     "FaultReport",
-    "Rehearsal",
+    "RehearsalReport",
     "SentOrder",
     "judge",
     "violations_of",
@@ -113,7 +113,7 @@ class FaultReport(msgspec.Struct, frozen=True):
         return "HALTED" if self.halts else "PASS"
 
 
-class Rehearsal(msgspec.Struct, frozen=True):
+class RehearsalReport(msgspec.Struct, frozen=True):
     """What came of a whole rehearsal."""
 
     seed: int

@@ -6,7 +6,16 @@ from typing import Protocol
 
 from tradingd.commands.rehearsal_report import Deal, Evidence, SentOrder
 from tradingd.domain.enums import HaltScope, HaltState, Side
-from tradingd.domain.events import EventType, Fill, HaltChanged, OrderUpdate, VenueCondition, VenueStatus
+from tradingd.domain.events import (
+    AccountSnapshot,
+    Event,
+    EventType,
+    Fill,
+    HaltChanged,
+    OrderUpdate,
+    VenueCondition,
+    VenueStatus,
+)
 
 __all__ = ["OurSide", "TheirSide"]
 
@@ -27,16 +36,29 @@ class TheirSide(Protocol):
 class OurSide:
     """Listens to a run. `symbols` are the account and the exchange's symbol by the name in the run."""
 
-    event_types = (EventType.FILL, EventType.ORDER_UPDATE, EventType.HALT, EventType.VENUE_STATUS)
+    event_types = (
+        EventType.FILL,
+        EventType.ORDER_UPDATE,
+        EventType.HALT,
+        EventType.VENUE_STATUS,
+        EventType.ACCOUNT_SNAPSHOT,
+    )
 
     def __init__(self, symbols: Mapping[str, tuple[str, str]]) -> None:
         self._symbols = symbols
         self.deals: list[Deal] = []
         self.orders: set[str] = set()
+        self.snapshots: set[str] = set()
+        """The accounts that were compared with the books; to be cleared by who wants to know of the next ones."""
         self._halts: dict[str, str] = {}
         self._refused: dict[str, str] = {}
 
-    def observe(self, event: Fill | OrderUpdate | HaltChanged | VenueStatus) -> None:
+    @property
+    def is_halted(self) -> bool:
+        """Whether trading is halted anywhere."""
+        return bool(self._halts or self._refused)
+
+    def observe(self, event: Event) -> None:
         """Take note of what is told."""
         match event:
             case Fill():
@@ -48,6 +70,8 @@ class OurSide:
                 self._on_halt(event)
             case VenueStatus():
                 self._on_status(event)
+            case AccountSnapshot():
+                self.snapshots.add(event.venue)
 
     def evidence(self, theirs: TheirSide, balances: Iterable[tuple[str, Decimal]]) -> Evidence:
         """Both sides; `balances` are those of our ledger."""

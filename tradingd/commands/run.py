@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # a backtest has no need of an event loop, and none of struct
     from tradingd.runtime.daemon import DaemonSession
     from tradingd.wiring.live import ConnectedMarket
 
-__all__ = ["exit_code", "run_backtest", "run_connected", "run_daemon"]
+__all__ = ["LOGGED", "exit_code", "run_backtest", "run_connected", "run_daemon"]
 
 _NS = 1_000_000_000
 _FORCED = 130
@@ -36,7 +36,7 @@ _FLUSH_S = 1.0
 """How long a reader of the output may take for the last lines, after a stop that was asked for."""
 _PATIENT_FLUSH_S = 60.0
 """The same at the end of the data, when nobody waits for the process to end."""
-_LOGGED = (
+LOGGED = (
     EventType.SIGNAL,
     EventType.ORDER_REQUEST,
     EventType.CANCEL_REQUEST,
@@ -142,7 +142,7 @@ def _session(
         stop_timeout_s=float(settings.runtime.stop_timeout_s),
         **options,
     )
-    session.keep(EventLogger(handle.logger).observe, _LOGGED)
+    session.keep(EventLogger(handle.logger).observe, LOGGED)
     _log_gaps(handle, report)
     if panel:
         _attach_panel(session)
@@ -152,9 +152,12 @@ def _session(
 
 
 async def _run_live(settings: Settings, start: "Callable[..., DaemonSession]") -> "tuple[DaemonSession, Summary]":
-    """Connect, run, and close the connections, whatever happens."""
+    """Check, connect, run, and close the connections, whatever happens."""
+    from tradingd.wiring.checks import check_accounts, refuse_failures
     from tradingd.wiring.live import connect
 
+    if settings.run.mode == "live":
+        refuse_failures(await check_accounts(settings))
     market = await connect(settings)
     try:
         return await run_connected(settings, market, start)

@@ -1,7 +1,8 @@
-"""Whether the books and the venues say the same."""
+"""Opening the books with what accounts hold, and whether the books and the venues say the same later."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
+from types import MappingProxyType
 from typing import NamedTuple
 
 from tradingd.domain.enums import HaltScope, HaltState
@@ -9,8 +10,9 @@ from tradingd.domain.events import AccountSnapshot, HaltRequest
 from tradingd.domain.instrument import Instrument
 from tradingd.domain.money import ZERO, add, sub
 from tradingd.domain.position import Position
+from tradingd.errors import AccountingError
 
-__all__ = ["Agreement", "Difference", "halts_for"]
+__all__ = ["Agreement", "Difference", "Opening"]
 
 _ACCOUNT = "account"
 
@@ -60,6 +62,10 @@ class Agreement:
         expected = self._expected.setdefault(venue, {})
         expected[asset] = add(expected.get(asset, ZERO), amount)
 
+    def expected(self, venue: str) -> Mapping[str, Decimal]:
+        """What a venue's account should hold, by asset."""
+        return MappingProxyType(self._expected.get(venue, {}))
+
     def news(
         self, snapshot: AccountSnapshot, instruments: Iterable[Instrument], positions: Mapping[str, Position]
     ) -> Iterator[Difference]:
@@ -102,7 +108,63 @@ def _contracts(
             yield Difference(symbol, ours, theirs, (symbol,))
 
 
-def halts_for(difference: Difference, venue: str, ts: int) -> Iterator[HaltRequest]:
+class Opening:
+    """How books begin: with the cash of a configuration, or with what each of `venues` tells first.
+
+    `uncounted` are the assets that accounts held at the opening and nothing leads to the account's currency for:
+    they are booked, and not counted in equity.
+    """
+
+    def __init__(self, venues: Iterable[str] = ()) -> None:
+        self._agreement = Agreement(venues)
+        self.uncounted: set[str] = set()
+        self.live = bool(self._agreement.unopened)
+        """Whether venues open the books, and have to agree with them later."""
+        self.is_due = self.live
+        """Whether the equity that profit counts from is still to be told."""
+
+    @property
+    def missing(self) -> set[str]:
+        """The venues that have not told yet what their accounts hold."""
+        return self._agreement.unopened
+
+    def check(self) -> None:
+        """See whether equity can be told.
+
+        Raises:
+            AccountingError: an account has not told what it holds.
+
+        """
+        if self.missing:
+            told = ", ".join(sorted(self.missing))
+            raise AccountingError(f"the books are not open yet: {told} has not told what the account holds")
+
+    def move(self, venue: str, asset: str, amount: Decimal) -> None:
+        """The books have moved."""
+        self._agreement.move(venue, asset, amount)
+
+    def holdings(self, venue: str) -> Mapping[str, Decimal]:
+        """What an account holds by our books; nothing before its opening."""
+        return self._agreement.expected(venue)
+
+    def take(
+        self,
+        snapshot: AccountSnapshot,
+        instruments: Iterable[Instrument],
+        positions: Mapping[str, Position],
+        begin_with: Callable[[str, Decimal], None],
+    ) -> list[HaltRequest]:
+        """Take a snapshot: `begin_with` each asset of a first one; returns the halts that differences demand."""
+        if not self.live:
+            return []
+        if snapshot.venue in self.missing:
+            for asset, amount in self._agreement.open(snapshot).items():
+                begin_with(asset, amount)
+        news = self._agreement.news(snapshot, instruments, positions)
+        return [halt for found in news for halt in _halts_for(found, snapshot.venue, snapshot.ts)]
+
+
+def _halts_for(difference: Difference, venue: str, ts: int) -> Iterator[HaltRequest]:
     """The halts that a difference demands: nothing may grow where the books are wrong."""
     reason = f"MISMATCH at {venue}: {difference}"
     for symbol in difference.symbols:

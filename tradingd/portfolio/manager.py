@@ -33,7 +33,7 @@ from tradingd.domain.position import Position
 from tradingd.domain.prices import PriceBoard
 from tradingd.errors import AccountingError, MoneyError
 from tradingd.portfolio.actions import ActionBooks
-from tradingd.portfolio.agreement import Agreement, halts_for
+from tradingd.portfolio.agreement import Opening
 from tradingd.portfolio.forced import parts_of
 from tradingd.portfolio.ledger import ASSETS, DIVIDENDS, EQUITY, FEES, MARKET, PNL, Ledger
 from tradingd.portfolio.valuation import Valuation
@@ -52,8 +52,8 @@ class PortfolioManager:
     asset that is priced by an inverse or a very long price is rounded, far behind the last digit that pays.
 
     `opened_by` names venues whose first `AccountSnapshot` opens the books: until each has come, equity cannot be
-    told. Later snapshots have to agree with the books, see `Agreement`. What an account holds at its opening and
-    nothing here leads to the account's currency for is booked, but not counted in equity: `uncounted` names it.
+    told. Later snapshots have to agree with the books, see `tradingd.portfolio.agreement`. What accounts hold then
+    and nothing here leads to the account's currency for is booked, but not counted in equity: `uncounted`.
     """
 
     stage: ClassVar[Stage] = Stage.PORTFOLIO
@@ -82,9 +82,7 @@ class PortfolioManager:
         self.currency = currency
         self.initial_cash = self.initial_equity = to_decimal(initial_cash)
         """What profit is counted from: the cash to begin with, or the first equity after the opening."""
-        self._agreement = Agreement(opened_by) if opened_by else None
-        self._uncounted: set[str] = set()
-        self._baseline_due = bool(opened_by)
+        self._opening = Opening(opened_by)
         self.ledger = Ledger()
         self._instruments = instruments
         self._known: dict[str, Instrument] = {}
@@ -180,33 +178,31 @@ class PortfolioManager:
 
     def on_account_snapshot(self, snapshot: AccountSnapshot) -> None:
         """Open the books with what a venue tells first; later hold them against it and ask for halts."""
-        agreement = self._agreement
-        if agreement is None:
-            return
-        if snapshot.venue in agreement.unopened:
-            for asset, amount in agreement.open(snapshot).items():
-                self._open_with(snapshot, asset, amount)
-        news = agreement.news(snapshot, self._known.values(), self._account)
-        for request in [halt for found in news for halt in halts_for(found, snapshot.venue, snapshot.ts)]:
+
+        def begin_with(asset: str, amount: Decimal) -> None:
+            self._book(LedgerEntry(snapshot.ts, snapshot.venue, "opening", asset, amount, ASSETS, EQUITY))
+            if self._valuation.can_price(asset):
+                self._valuation.set_asset(asset, self.ledger.balance(asset))
+            else:
+                self._opening.uncounted.add(asset)
+
+        for request in self._opening.take(snapshot, self._known.values(), self._account, begin_with):
             if self._emit is not None:
                 self._emit(request)
 
-    def _open_with(self, snapshot: AccountSnapshot, asset: str, amount: Decimal) -> None:
-        self._book(LedgerEntry(snapshot.ts, snapshot.venue, "opening", asset, amount, ASSETS, EQUITY))
-        if self._valuation.can_price(asset):
-            self._valuation.set_asset(asset, self.ledger.balance(asset))
-        else:
-            self._uncounted.add(asset)
-
     @property
     def uncounted(self) -> frozenset[str]:
-        """The assets of the account that are not counted in equity, as nothing here tells what they are worth."""
-        return frozenset(self._uncounted)
+        """The assets of the accounts that are not counted in equity, as nothing here tells what they are worth."""
+        return frozenset(self._opening.uncounted)
+
+    def holdings(self, venue: str) -> Mapping[str, Decimal]:
+        """What the account at `venue`, one of those that open the books, holds by our books, by asset."""
+        return self._opening.holdings(venue)
 
     @property
     def is_open(self) -> bool:
         """Whether every account has told what it holds."""
-        return self._agreement is None or not self._agreement.unopened
+        return not self._opening.missing
 
     def deposit(self, amount: DecimalLike, asset: str = "", ts: int = 0) -> None:
         """Put `amount` of `asset` (the account's currency unless told) in; negative takes it out."""
@@ -249,7 +245,7 @@ class PortfolioManager:
         """
         if self._valuation.current:
             return self._equity
-        if self._baseline_due:
+        if self._opening.is_due:
             return self._first_equity()
         equity = self._valuation.total()
         if (
@@ -261,14 +257,10 @@ class PortfolioManager:
 
     def _first_equity(self) -> Decimal:
         """The equity that the books open with: profit and drawdown are counted from it."""
-        if not self.is_open:
-            missing = ", ".join(sorted(self._agreement.unopened)) if self._agreement is not None else ""
-            self._valuation.current = False
-            raise AccountingError(f"the books are not open yet: {missing} has not told what the account holds")
-        equity = self._valuation.total()
-        self._baseline_due = False
-        self.initial_equity = self._peak = self._equity = equity
-        return equity
+        self._opening.check()
+        self.initial_equity = self._peak = self._equity = self._valuation.total()
+        self._opening.is_due = False
+        return self._equity
 
     @property
     def peak_equity(self) -> Decimal:
@@ -357,8 +349,8 @@ class PortfolioManager:
         """Book a leg of a fill: our assets gain `amount` (negative: lose) from `other`."""
         if amount:
             reference = fill.trade_id or fill.order_id
-            if self._agreement is not None:
-                self._agreement.move(fill.venue, asset, amount)
+            if self._opening.live:
+                self._opening.move(fill.venue, asset, amount)
             self._book(LedgerEntry(fill.ts, reference, kind, asset, amount, ASSETS, other, fill.strategy_id))
 
     def _book(self, entry: LedgerEntry) -> None:
@@ -409,7 +401,7 @@ class PortfolioManager:
         if any(fee.asset not in moved for fee in fill.fees):
             moved = tuple(sorted({*moved, *(fee.asset for fee in fill.fees)}))
         for asset in moved:
-            if asset not in self._uncounted:
+            if asset not in self._opening.uncounted:
                 self._valuation.set_asset(asset, self.ledger.balance(asset))
         if instrument.kind.is_contract:
             profit = position.unrealized_pnl if position.quantity else None

@@ -182,7 +182,7 @@ class DaemonSession(Session):
             self.supervisor.add(name, task)
         for broker in self.brokers:
             for name, task in broker.tasks().items():
-                self.supervisor.add(name, task)
+                self.supervisor.add(f"{broker.venue}.{name}", task)  # two accounts have tasks of the same names
         self.supervisor.add("run.begin", self._begin)
         for name, task in self._feed.tasks().items():
             self.supervisor.add(name, partial(self._until_data_ends, task))

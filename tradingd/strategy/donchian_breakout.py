@@ -1,15 +1,21 @@
 """The Donchian channel breakout with a trailing protective stop, after the Turtles' rules."""
 
 from decimal import Decimal
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from pydantic import Field, model_validator
 
 from tradingd.domain.enums import Direction, OrderStatus, OrderType, Side
 from tradingd.domain.events import Bar, Fill, OrderUpdate
 from tradingd.domain.money import ZERO, add, magnitude
+from tradingd.errors import UsageError
 from tradingd.strategy.base import Strategy, StrategyParams
 from tradingd.strategy.indicators import ATR, Donchian
+from tradingd.strategy.sweep import BarColumns
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 __all__ = ["DonchianBreakout"]
 
@@ -55,7 +61,8 @@ class DonchianBreakout(Strategy):
     A position is never left without its stop: if the stop is denied, rejected, expires or is canceled by somebody
     else, or may not be enlarged to the position, the position is closed with a FLAT signal at once. After a
     restart the strategy goes on with the stop order that it finds working, or places one at the first bar after
-    its warm-up.
+    its warm-up. With `atr_stop` 0 there is no stop: only a close beyond the exit channel ends a trade. That is for
+    sweeps, which know no stops.
     """
 
     class Params(StrategyParams):
@@ -69,9 +76,9 @@ class DonchianBreakout(Strategy):
         atr_period: int = Field(14, ge=1, le=10_000, description="Bars that the average true range smooths over.")
         atr_stop: float = Field(
             2.0,
-            gt=0,
+            ge=0,
             le=100,
-            description="Distance of the protective stop from the close, in average true ranges.",
+            description="Distance of the protective stop from the close, in average true ranges; 0 for no stop.",
         )
         long_only: bool = Field(default=True, description="Never go short.")
 
@@ -93,12 +100,30 @@ class DonchianBreakout(Strategy):
         self._breakout: Direction | None = None
         """Where the close before was: outside the channel to this side, or (None) inside."""
         self._trade = _Trade()
+        self._keeps_stop = params.atr_stop > 0
 
     @property
     def warmup_bars(self) -> int:
         """The bars of the longest channel, or true ranges of the ATR, and the one that is compared."""
         params = self.params
-        return max(params.entry_period, params.exit_period, params.atr_period) + 1
+        return max(params.entry_period, params.exit_period, params.atr_period if params.atr_stop else 0) + 1
+
+    @staticmethod
+    def signals(bars: BarColumns, params: Params) -> "NDArray[np.int8]":
+        """What it asks for, bar by bar, for `tradingd sweep`; without the stop, which works inside bars.
+
+        Raises:
+            UsageError: there is to be a stop.
+
+        """
+        from tradingd.strategy.kernels import breakout
+
+        if params.atr_stop:
+            raise UsageError(
+                f"a sweep does not simulate stops, which fill inside bars: atr_stop is {params.atr_stop}; "
+                "with 0 it sweeps the channels alone, or use `tradingd backtest`"
+            )
+        return breakout(bars, params.entry_period, params.exit_period, long_only=params.long_only)
 
     # --- what the run tells --------------------------------------------------------------------------------
 
@@ -110,19 +135,19 @@ class DonchianBreakout(Strategy):
         self._entry_channel.update(bar.high, bar.low)
         self._exit_channel.update(bar.high, bar.low)
         atr = self._atr.update(bar.high, bar.low, close)
-        if atr is None or floor is None or roof is None:
+        if floor is None or roof is None or (atr is None and self._keeps_stop):
             return
         is_news = breakout is not self._breakout
         self._breakout = breakout
         held = self._held()
         if not held:
-            self._when_flat(breakout if is_news else None, close, atr)
+            self._when_flat(breakout if is_news else None, close)
         elif self._trade.exiting:
             self._exit_again(close)
         elif close < floor if held > 0 else close > roof:
             self._leave(close)
-        else:
-            self._trail(self._level(close, atr, is_long=held > 0), is_long=held > 0)
+        elif self._keeps_stop:
+            self._trail(self._level(close, is_long=held > 0), is_long=held > 0)
             self._protect(held, again=True)
 
     def on_fill(self, fill: Fill) -> None:
@@ -134,10 +159,9 @@ class DonchianBreakout(Strategy):
             self._breakout = None  # the next close outside the channel is a new breakout
         elif trade.stop and fill.intent_id == trade.stop:
             trade.stop_filled = add(trade.stop_filled, fill.quantity)
-        elif not trade.exiting:
-            atr = self._atr.value
-            if trade.level is None and atr is not None:
-                trade.level = self._level(float(fill.price), atr, is_long=held > 0)
+        elif self._keeps_stop and not trade.exiting:
+            if trade.level is None and self._atr.value is not None:
+                trade.level = self._level(float(fill.price), is_long=held > 0)
             self._protect(held)
 
     def on_order(self, update: OrderUpdate) -> None:
@@ -166,13 +190,14 @@ class DonchianBreakout(Strategy):
             return Direction.LONG
         return Direction.SHORT if close < lower and not self.params.long_only else None
 
-    def _when_flat(self, entry: Direction | None, close: float, atr: float) -> None:
+    def _when_flat(self, entry: Direction | None, close: float) -> None:
         if self.orders:
             self._cancel_stray_stops()
             return
         if entry is not None:
             self._trade = trade = _Trade()
-            trade.level = self._level(close, atr, is_long=entry is Direction.LONG)
+            if self._keeps_stop:
+                trade.level = self._level(close, is_long=entry is Direction.LONG)
             self.signal(self.params.symbol, entry, close)
 
     def _cancel_stray_stops(self) -> None:
@@ -194,9 +219,9 @@ class DonchianBreakout(Strategy):
 
     # --- the protective stop -------------------------------------------------------------------------------
 
-    def _level(self, price: float, atr: float, *, is_long: bool) -> float:
+    def _level(self, price: float, *, is_long: bool) -> float:
         """The stop's distance from `price`, but at least one tick above 0."""
-        distance = self.params.atr_stop * atr
+        distance = self.params.atr_stop * (self._atr.value or 0.0)
         if not is_long:
             return price + distance
         return max(price - distance, float(self.instrument(self.params.symbol).tick))

@@ -6,12 +6,26 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tradingd.strategy.compiled import compiled
-from tradingd.strategy.sweep import FLAT, HOLD, LEAVE_LONG, LEAVE_SHORT, LONG, SHORT, BarColumns
+from tradingd.strategy.sweep import (
+    BREAKOUT,
+    DOWN,
+    END_LONG,
+    END_SHORT,
+    FLAT,
+    HOLD,
+    LEAVE_LONG,
+    LEAVE_SHORT,
+    LONG,
+    NEWS,
+    SHORT,
+    UP,
+    BarColumns,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["crossover", "reversion"]
+__all__ = ["breakout", "crossover", "reversion"]
 
 _TIE = 1e-12
 """How near averages count as equal; see `MovingAverageCrossover`."""
@@ -34,6 +48,56 @@ def reversion(
     exit_short = oversold + overbought - exit_long
     _turns(bars.close, period, oversold, exit_long, overbought, exit_short, long_only, codes)
     return codes
+
+
+def breakout(bars: BarColumns, entry: int, leave: int, *, long_only: bool) -> "NDArray[np.int8]":
+    """Where the close leaves the channel of the `entry` bars before it, and that of the `leave` bars."""
+    codes = np.zeros(len(bars.close), np.int8)
+    _beyond(bars.high, bars.close, entry, 1.0, UP, codes)
+    _beyond(bars.low, bars.close, leave, -1.0, END_LONG, codes)
+    if not long_only:
+        _beyond(bars.low, bars.close, entry, -1.0, DOWN, codes)
+        _beyond(bars.high, bars.close, leave, 1.0, END_SHORT, codes)
+    _told(codes, max(entry, leave))
+    return codes
+
+
+@compiled
+def _beyond(
+    values: "NDArray[np.float64]",
+    closes: "NDArray[np.float64]",
+    period: int,
+    sign: float,
+    flag: int,
+    codes: "NDArray[np.int8]",
+) -> None:
+    """Flag the closes above (below, with sign -1) all the values of the `period` bars before."""
+    places = np.empty(period + 1, np.int64)  # of values of which each is beyond all that came after it, in a ring
+    first, count = 0, 0
+    for i in range(len(closes)):
+        if i >= period:
+            if places[first] < i - period:
+                first, count = (first + 1) % (period + 1), count - 1
+            if sign * closes[i] > sign * values[places[first]]:
+                codes[i] |= flag
+        while count > 0 and sign * values[places[(first + count - 1) % (period + 1)]] <= sign * values[i]:
+            count -= 1
+        places[(first + count) % (period + 1)] = i
+        count += 1
+
+
+@compiled
+def _told(codes: "NDArray[np.int8]", warmup: int) -> None:
+    """Make codes of flags."""
+    before = 0
+    for i in range(len(codes)):
+        flags = np.int64(codes[i])
+        stand = flags & (UP | DOWN)
+        if i < warmup or flags == 0:
+            codes[i] = HOLD
+        else:
+            codes[i] = BREAKOUT + flags + (0 if stand in (0, before) else NEWS)
+        before = int(stand)
 
 
 @compiled

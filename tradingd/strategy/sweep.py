@@ -14,6 +14,10 @@ state was asked for last:
 - LEAVE_LONG asks for FLAT if LONG was asked for last, LEAVE_SHORT if SHORT was; else they say nothing;
 - HOLD says nothing.
 
+A strategy that enters only when it holds nothing, and never reverses, says `BREAKOUT` and what holds of the bar:
+UP or DOWN where it would enter LONG or SHORT, NEWS where that was not so of the bar before (the fill that ends a
+trade makes it news anyway), END_LONG and END_SHORT where such a position is to be closed.
+
 A state that was asked for in vain (the order was denied, rejected or canceled) counts as FLAT from then on, unless
 it is held anyway, and is not asked for again before a code says so. A position that contradicts what was asked
 for last is closed, at every bar until it is gone. A strategy whose `on_bar` behaves otherwise must not offer
@@ -27,7 +31,21 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["FLAT", "HOLD", "LEAVE_LONG", "LEAVE_SHORT", "LONG", "SHORT", "BarColumns"]
+__all__ = [
+    "BREAKOUT",
+    "DOWN",
+    "END_LONG",
+    "END_SHORT",
+    "FLAT",
+    "HOLD",
+    "LEAVE_LONG",
+    "LEAVE_SHORT",
+    "LONG",
+    "NEWS",
+    "SHORT",
+    "UP",
+    "BarColumns",
+]
 
 LONG: Final = 1
 """Be long."""
@@ -41,6 +59,13 @@ LEAVE_SHORT: Final = -2
 """Hold nothing, if short is what was asked for last."""
 HOLD: Final = 127
 """No news; also while warming up."""
+BREAKOUT: Final = 32
+"""To this the following are added; it does not say anything alone."""
+UP: Final = 1
+DOWN: Final = 2
+NEWS: Final = 4
+END_LONG: Final = 8
+END_SHORT: Final = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

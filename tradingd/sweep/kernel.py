@@ -13,31 +13,21 @@ strategy's code is read, and what it asks for is sized, judged and refused or se
 `tradingd.broker` do it for a strategy that is alone.
 """
 
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from tradingd.strategy import sweep
 from tradingd.strategy.compiled import compiled
 from tradingd.strategy.sweep import HOLD, LEAVE_LONG, LEAVE_SHORT, LONG, SHORT
-from tradingd.sweep.columns import PriceColumns
-from tradingd.sweep.records import (
-    DONE,
-    FIXED_NOTIONAL,
-    FIXED_QUANTITY,
-    OFF,
-    OVERFLOW,
-    STATE,
-    UNDECIDED,
-    Rules,
-    State,
-)
+from tradingd.sweep.records import DONE, FIXED_NOTIONAL, FIXED_QUANTITY, OFF, OVERFLOW, UNDECIDED, Rules, State
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Int64s = NDArray[np.int64]
 
-__all__ = ["simulate"]
+__all__ = ["run"]
 
 _ROOM: Final = 2.0**61
 _DAY: Final = 86_400_000_000_000
@@ -56,17 +46,8 @@ _FUNDS: Final = 16
 _TOO_LARGE: Final = 17
 
 
-def simulate(
-    rules: Rules, ts: "Int64s", prices: PriceColumns, codes: "NDArray[np.int8]", fills: "Int64s"
-) -> State:
-    """Run one parameter set. `fills` takes (bar, signed quantity, price) a row; with no rows none are kept."""
-    state = cast("State", np.zeros(1, STATE).view(np.recarray)[0])
-    _run(rules, state, ts, prices.buys, prices.sells, prices.closes, prices.inexact, codes, fills)
-    return state
-
-
 @compiled
-def _run(
+def run(
     rules: Rules,
     state: State,
     ts: "Int64s",
@@ -77,6 +58,7 @@ def _run(
     codes: "NDArray[np.int8]",
     fills: "Int64s",
 ) -> None:
+    """Run one parameter set. `fills` takes (bar, signed quantity, price) a row; with no rows none are kept."""
     state.cash = state.peak = state.trough = state.last = rules.cash
     state.day_end = -OFF
     state.most = max(closes.max() + 1, buys.max())
@@ -138,6 +120,7 @@ def _match(
     state.cash -= (product if order > 0 else -product) * rules.value_scale + fee
     state.fees += fee
     state.held = held + order
+    state.filled_at = state.bar
     count = state.fills
     if count < len(fills):
         fills[count, 0], fills[count, 1], fills[count, 2] = state.bar, order, price
@@ -272,6 +255,8 @@ def _flatten(rules: Rules, state: State, close: int, inexact: int) -> None:
 @compiled
 def _decide(rules: Rules, state: State, code: int, close: int, inexact: int) -> None:
     """Read the strategy's code; ask for what is news, and for the end of what contradicts it."""
+    if code >= sweep.BREAKOUT and code != HOLD:
+        code = _broken_out(state, code)
     wanted, held = state.wanted, state.held
     wish = wanted
     if SHORT <= code <= LONG:
@@ -296,6 +281,18 @@ def _decide(rules: Rules, state: State, code: int, close: int, inexact: int) -> 
         state.own = 1
     else:
         _in_vain(state)
+
+
+@compiled
+def _broken_out(state: State, flags: int) -> int:
+    """What the flags of a breakout ask for in this state."""
+    if state.held != 0:
+        ends = flags & (sweep.END_LONG if state.held > 0 else sweep.END_SHORT)
+        return 0 if ends and state.wanted == np.sign(state.held) else HOLD
+    if state.order != 0 or not (flags & sweep.NEWS or state.filled_at == state.bar):
+        return HOLD
+    state.wanted = 0
+    return LONG if flags & sweep.UP else SHORT if flags & sweep.DOWN else HOLD
 
 
 @compiled

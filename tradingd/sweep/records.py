@@ -96,6 +96,8 @@ class State:
     """Whether that is the strategy's, not risk's."""
     wanted: int
     """The state that the strategy asked for last, 0 when that was in vain."""
+    filled_at: int
+    """The bar of the last fill."""
     halt: int
     fills: int
     fees: int

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from itertools import islice
 from math import nan, sqrt
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import msgspec
 import numpy as np
@@ -25,8 +25,8 @@ from tradingd.strategy.base import Strategy, StrategyParams
 from tradingd.strategy.sweep import BarColumns
 from tradingd.sweep.columns import PriceColumns, price_columns, read_columns
 from tradingd.sweep.grid import ParameterSet, Value
-from tradingd.sweep.kernel import simulate
-from tradingd.sweep.records import DONE, UNDECIDED, State
+from tradingd.sweep.kernel import run
+from tradingd.sweep.records import DONE, STATE, UNDECIDED, State
 from tradingd.sweep.rules import Scales, make_rules, most_digits, refuse_unmodelled
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class Simulation:
         began = time.perf_counter()
         few = _first_bars(self.bars)
         prices = self._prices._replace(**{name: getattr(self._prices, name)[:_FEW] for name in _COLUMNS})
-        simulate(self._rules, few.ts, prices, self._signals(few, params), self._no_fills)
+        self._run(few, prices, self._signals(few, params), self._no_fills)
         return time.perf_counter() - began
 
     def figures(self, point: ParameterSet) -> Figures:
@@ -176,7 +176,15 @@ class Simulation:
                 f"{self.strategy.__name__}.signals must return one int8 a bar; it returned {codes.dtype} of shape "
                 f"{codes.shape} for {len(self.bars.ts)} bars"
             )
-        return simulate(self._rules, self.bars.ts, self._prices, codes, kept)
+        return self._run(self.bars, self._prices, codes, kept)
+
+    def _run(
+        self, bars: BarColumns, prices: PriceColumns, codes: "NDArray[np.int8]", kept: "NDArray[np.int64]"
+    ) -> State:
+        state = cast("State", np.zeros(1, STATE).view(np.recarray)[0])
+        columns = (prices.buys, prices.sells, prices.closes, prices.inexact)
+        run(self._rules, state, bars.ts, *columns, codes, kept)
+        return state
 
     def _fill(self, bar: int, signed: int, price: int) -> SweepFill:
         scales = self._scales

@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping
 
 from tradingd.errors import ConfigError, TradingdError, VenueUnavailableError
 from tradingd.venues.budget import WeightBudget
+from tradingd.venues.caches import forget, left_behind
 from tradingd.venues.failures import BrokenStreamError, Judge, with_listed
 from tradingd.venues.guarded import CALL, Call, Guard, StreamFault, guarded_class
-from tradingd.venues.loader import exchange_class
+from tradingd.venues.loader import exchange_class, specimen
 from tradingd.venues.model import Lane
 from tradingd.venues.origins import Origins, origins_of
 from tradingd.venues.session import Session, own_session
@@ -24,8 +25,6 @@ __all__ = ["VenueClient", "budget_of"]
 
 _IDLE_WINDOW_S = 2.0
 """The window of a venue that ccxt knows only an interval of."""
-_LISTED_CACHES = {"watch_trades": "trades", "watch_trades_for_symbols": "trades", "watch_my_trades": "myTrades"}
-"""What is emptied once it has been handed over, by method."""
 _PUBLIC_CACHES = ("trades", "ohlcvs", "orderbooks", "tickers", "bidsasks")
 """What a new socket must not begin with."""
 
@@ -165,15 +164,17 @@ class VenueClient:
         """One wait for news of a stream; the same errors. Await it in a loop that does nothing else.
 
         `pick` is given ccxt's own object at once and takes a copy of what is wanted of it; all is copied without.
-        ccxt hands out only what is new, and forgets what nobody awaits: see `docs/venues.md`.
+        What came while nobody awaited is told at once.
         """
-        cache = _LISTED_CACHES.get(method)
 
         def take(told: Untyped) -> Untyped:
             result = _copied(told) if pick is None else pick(told)
-            self._forget(cache, told)
+            forget(self._exchange, method, told)
             return result
 
+        waiting = left_behind(self._exchange, method, args)
+        if waiting:
+            return take(waiting)
         try:
             return await self._guarded(method, args, params, Call(self._guard.lane), None, take)
         except BrokenStreamError as error:
@@ -214,18 +215,6 @@ class VenueClient:
             CALL.reset(token)
         raise failure  # outside, so that ccxt's exception is not its context
 
-    def _forget(self, cache: str | None, result: Untyped) -> None:
-        """Empty a list of ccxt's that has just been handed over: no event can come in between."""
-        if cache is None:
-            return
-        held = getattr(self._exchange, cache, None)
-        if cache == "trades" and isinstance(held, dict):
-            for symbol in {item.get("symbol") for item in result}:
-                if symbol in held:
-                    held[symbol].clear()
-        elif cache == "myTrades" and held is not None:
-            held.clear()
-
     # --- life ------------------------------------------------------------------------------------------------
 
     def _open(self) -> None:
@@ -234,7 +223,7 @@ class VenueClient:
         if self._session is not None:
             self._exchange.session = Session(self._session, is_ours=False)
         else:
-            self._owned = own_session()
+            self._owned = own_session(is_plain=self._settings.environment == "loopback")
             self._exchange.session = self._owned
         self._exchange.own_session = False
 
@@ -293,7 +282,7 @@ def _copied(value: Untyped) -> Untyped:
 
 def budget_of(exchange_id: str, **seams: Untyped) -> WeightBudget:
     """A budget of the size that ccxt knows of an exchange: its window, else an interval taken over two seconds."""
-    exchange = exchange_class(exchange_id)()
+    exchange = specimen(exchange_id)
     window_s = (exchange.rollingWindowSize or 0) / 1000 or _IDLE_WINDOW_S
     interval_s = max(exchange.rateLimit / 1000, 1e-4)
     return WeightBudget(capacity=max(window_s / interval_s, 2.0), window_s=window_s, **seams)

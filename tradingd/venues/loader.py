@@ -12,13 +12,14 @@ import pkgutil
 import sys
 from collections.abc import Iterator
 from difflib import get_close_matches
+from functools import cache
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 from tradingd.errors import ConfigError
 from tradingd.venues.untyped import Untyped
 
-__all__ = ["exchange_class", "exchange_ids", "load_module"]
+__all__ = ["exchange_class", "exchange_ids", "load_module", "specimen"]
 
 _PACKAGES = ("ccxt", "ccxt.async_support", "ccxt.pro")
 _BASES = {
@@ -118,7 +119,8 @@ def exchange_ids() -> tuple[str, ...]:
 
 
 def _modules(package: str) -> Iterator[str]:
-    for module in pkgutil.iter_modules(sys.modules[package].__path__):
+    spec = importlib.util.find_spec(package)  # the package itself need not have been imported
+    for module in pkgutil.iter_modules(None if spec is None else spec.submodule_search_locations):
         if not module.ispkg:
             yield module.name
 
@@ -136,3 +138,14 @@ def exchange_class(exchange_id: str) -> Untyped:
         hint = f"do you mean {near[0]}?" if near else "`tradingd exchanges` lists them"
         raise ConfigError(f"{exchange_id}: ccxt has no exchange of this id with streams; {hint}")
     return getattr(load_module(f"ccxt.pro.{exchange_id}"), exchange_id)
+
+
+@cache
+def specimen(exchange_id: str) -> Untyped:
+    """An instance of an exchange's class to read its features of; it never connects, and is not to be changed.
+
+    Raises:
+        ConfigError: ccxt has no such exchange, or none with streams.
+
+    """
+    return exchange_class(exchange_id)()

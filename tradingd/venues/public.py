@@ -11,7 +11,7 @@ from tradingd.venues.client import VenueClient, budget_of
 from tradingd.venues.clock import ClockReading, offset_ns
 from tradingd.venues.convert import exact
 from tradingd.venues.guarded import StreamFault
-from tradingd.venues.loader import exchange_class
+from tradingd.venues.loader import specimen
 from tradingd.venues.markets import SIGNIFICANT_DIGITS, instrument_of
 from tradingd.venues.model import Lane
 from tradingd.venues.settings import VenueSettings
@@ -177,4 +177,4 @@ def make_public(
 
 
 def _has_dead_man(exchange_id: str) -> bool:
-    return bool(exchange_class(exchange_id)().has.get("cancelAllOrdersAfter"))
+    return bool(specimen(exchange_id).has.get("cancelAllOrdersAfter"))

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from tradingd.errors import ConfigError
-from tradingd.venues.loader import exchange_class
+from tradingd.venues.loader import specimen
 from tradingd.venues.origins import LOOPBACK_HOST, loopback_only
 from tradingd.venues.settings import Credentials, VenueSettings
 from tradingd.venues.table import VenueRow
@@ -76,7 +76,7 @@ def ccxt_config(
 
 def _market_types(settings: VenueSettings) -> dict[str, Untyped]:
     """Which kinds of markets are read, where ccxt's class can be told: each is a request or more."""
-    known = exchange_class(settings.exchange)().options.get("fetchMarkets")
+    known = specimen(settings.exchange).options.get("fetchMarkets")
     types = known.get("types") if isinstance(known, Mapping) else None
     wanted = set(settings.market_types)
     if wanted & {"swap", "future"}:
@@ -100,7 +100,7 @@ def _urls(settings: VenueSettings) -> dict[str, Untyped]:
         return {}
     if not settings.loopback_url and not settings.urls:
         return {}
-    own = exchange_class(settings.exchange)().urls
+    own = specimen(settings.exchange).urls
     moved = {name: own[name] for name in ("api", "test", "demo") if name in own}
     if settings.loopback_url:
         ours = _filled(_LOOPBACK_URLS.get(settings.exchange, {}), settings.loopback_url)

@@ -30,9 +30,9 @@ def entries(result: Untyped, body: Untyped, what: str) -> list[dict[str, Untyped
 
 
 def holds_nothing(body: Untyped, depth: int = 0) -> bool:
-    """Whether a raw answer has the place where entries would be: a list, or a dict below the first level."""
+    """Whether a raw answer has the place of entries: a list of them, or a dict below the first level."""
     if isinstance(body, list):
-        return True
+        return all(isinstance(entry, dict | list) for entry in body)
     if not isinstance(body, Mapping) or depth > _DEPTH:
         return False
     below = [(name, value) for name, value in body.items() if name not in _NO_RESULT]

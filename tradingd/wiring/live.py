@@ -8,12 +8,11 @@ from random import Random
 from typing import Any
 
 import msgspec
-from pydantic import SecretStr
 
 from tradingd.broker.base import Broker
 from tradingd.broker.ccxt.broker import CcxtBroker
 from tradingd.broker.ccxt.policy import EvidencePolicy
-from tradingd.config import AccountSettings, CredentialSettings, Settings
+from tradingd.config import Settings
 from tradingd.data.ccxt.feed import LiveFeed
 from tradingd.data.ccxt.model import FeedOptions, StreamKind, StreamState, StreamStatus, Subscription
 from tradingd.data.ccxt.plan import PlanSettings, loaded_by, plan_subscriptions
@@ -27,13 +26,28 @@ from tradingd.runtime.manager import EventManager
 from tradingd.strategy.base import Strategy
 from tradingd.venues.account import CcxtAccount, make_account
 from tradingd.venues.public import PublicVenue, make_public
-from tradingd.venues.settings import Credentials, VenueSettings
+from tradingd.wiring.venues import venue_credentials, venue_settings
 
-__all__ = ["ConnectedMarket", "connect", "live_options", "venue_settings", "without_keys"]
+__all__ = ["AT_A_DISTANCE", "ConnectedMarket", "Tuning", "connect", "live_options", "without_keys"]
 
 _EPOCH_BEGAN_S = 1_700_000_000
 """What epochs count from, so that they are short: seconds of Unix time."""
 Publish = Callable[[FeedEvent], Awaitable[None]]
+
+
+class Tuning(msgspec.Struct, frozen=True, kw_only=True):
+    """How patient a run is with its venues; the defaults fit venues that are reached over the internet."""
+
+    policy: EvidencePolicy = EvidencePolicy()
+    feed: FeedOptions | None = None
+    """Instead of what the configuration says."""
+    visibility_s: float | None = None
+    """Instead of what is known of each venue: how long it may hide what is new."""
+    weight: float | None = None
+    """Instead of what is known of each venue: how much weight a window has."""
+
+
+AT_A_DISTANCE = Tuning()
 
 
 class _Instruments(Mapping[str, Instrument]):
@@ -85,11 +99,17 @@ class ConnectedMarket:
     """The connected venues of a run. `close` it whatever happens."""
 
     def __init__(
-        self, settings: Settings, publics: Sequence[PublicVenue], accounts: Sequence[CcxtAccount], epoch: int
+        self,
+        settings: Settings,
+        publics: Sequence[PublicVenue],
+        accounts: Sequence[CcxtAccount],
+        epoch: int,
+        tuning: Tuning,
     ) -> None:
         self.publics = tuple(publics)
         self.accounts = tuple(accounts)
         self.epoch = epoch
+        self._tuning = tuning
         self._settings = settings
         self._time = steady_wall_time()
         renamed = "" if settings.run.mode == "live" else settings.broker.venue
@@ -116,7 +136,7 @@ class ConnectedMarket:
                 sleep=asyncio.sleep,
                 random=Random(),  # noqa: S311 - jitter of delays
                 quiet=driver.until_quiet,
-                policy=EvidencePolicy(),
+                policy=self._tuning.policy,
                 dead_man_s=_seconds(self._settings.accounts[account.name].dead_man_s),
             )
             for account in self.accounts
@@ -161,7 +181,6 @@ class ConnectedMarket:
         publish: Publish,
         on_status: Callable[[StreamStatus], None],
     ) -> LiveFeed:
-        live = self._settings.data.live
         return LiveFeed(
             venue,
             [each for each in needed if each.symbol in venue.instruments],
@@ -171,12 +190,16 @@ class ConnectedMarket:
             sleep=asyncio.sleep,
             random=Random(),  # noqa: S311 - jitter of delays
             on_status=on_status,
-            options=FeedOptions(
-                stale_after_s=float(live.stale_after_s),
-                capacity=self._settings.runtime.queue_capacity,
-                dials_per_minute=live.max_dials_per_minute,
-            ),
+            options=self._tuning.feed or self._feed_options(),
             wire=venue.to_ccxt,
+        )
+
+    def _feed_options(self) -> FeedOptions:
+        live = self._settings.data.live
+        return FeedOptions(
+            stale_after_s=float(live.stale_after_s),
+            capacity=self._settings.runtime.queue_capacity,
+            dials_per_minute=live.max_dials_per_minute,
         )
 
     async def close(self) -> None:
@@ -204,7 +227,7 @@ def live_options(settings: Settings, market: ConnectedMarket, strategies: Sequen
         "mode": settings.run.mode.upper(),
         "make_feed": lambda log: market.feed(needed, _teller(log)),
         "tick_s": _TICK_S,
-        "keep_reducing": settings.run.mode == "live",
+        "keep_reducing": settings.runtime.on_stop == "keep_protective",
     }
 
 
@@ -230,7 +253,12 @@ _TICK_S = 0.05
 """How late a timer may be in a market that is quiet."""
 
 
-async def connect(settings: Settings, *, session: Any = None) -> ConnectedMarket:  # noqa: ANN401 - aiohttp's
+async def connect(
+    settings: Settings,
+    *,
+    session: Any = None,  # noqa: ANN401 - aiohttp's
+    tuning: Tuning = AT_A_DISTANCE,
+) -> ConnectedMarket:
     """Connect the venues of `run.accounts`: load their markets, and for live trading open the accounts.
 
     Raises:
@@ -241,22 +269,33 @@ async def connect(settings: Settings, *, session: Any = None) -> ConnectedMarket
     """
     publics: list[PublicVenue] = []
     accounts: list[CcxtAccount] = []
-    market = ConnectedMarket(settings, publics, accounts, int(time.time()) - _EPOCH_BEGAN_S)
+    epoch = int(time.time()) - _EPOCH_BEGAN_S
     try:
         for name in settings.run.accounts:
             chosen = venue_settings(name, settings.accounts[name])
             public = make_public(chosen, session=session)
+            _tune(public, tuning)
             publics.append(public)
             await public.open(_names_of(settings, name))
             if settings.run.mode == "live":
-                keys = _credentials(settings.credentials[name])
+                keys = venue_credentials(settings, name)
                 account = make_account(chosen, keys, public, session=session)
                 accounts.append(account)
                 await account.open()
     except BaseException:
-        await ConnectedMarket(settings, publics, accounts, market.epoch).close()
+        await ConnectedMarket(settings, publics, accounts, epoch, tuning).close()
         raise
-    return ConnectedMarket(settings, publics, accounts, market.epoch)
+    return ConnectedMarket(settings, publics, accounts, epoch, tuning)
+
+
+def _tune(public: PublicVenue, tuning: Tuning) -> None:
+    """Let a venue have other figures than are known of it."""
+    if tuning.visibility_s is not None:
+        traits = msgspec.structs.replace(public.row.traits, visibility_s=tuning.visibility_s)
+        public.row = msgspec.structs.replace(public.row, traits=traits)
+    if tuning.weight is not None:
+        public.client.budget.allowance.capacity = tuning.weight
+        public.row = msgspec.structs.replace(public.row, used_weight_limit=tuning.weight)
 
 
 def without_keys(settings: Settings) -> Settings:
@@ -264,32 +303,9 @@ def without_keys(settings: Settings) -> Settings:
     return settings.model_copy(update={"credentials": {}})
 
 
-def venue_settings(name: str, account: AccountSettings) -> VenueSettings:
-    """What the venues layer is told of an account."""
-    return VenueSettings(
-        name=name,
-        exchange=account.exchange,
-        environment=account.environment,
-        loopback_url=account.loopback_url or "",
-        market_types=tuple(account.market_types),
-        order_timeout_s=float(account.order_timeout_s),
-        options=account.options,
-    )
-
-
 def _names_of(settings: Settings, account: str) -> list[str]:
     """The symbols of an account by their names in the run."""
     return [name for name, (owner, _) in settings.symbols.items() if owner == account]
-
-
-def _credentials(keys: CredentialSettings) -> Credentials:
-    return Credentials(
-        api_key=_text(keys.api_key), secret=_text(keys.secret), password=_text(keys.password), uid=_text(keys.uid)
-    )
-
-
-def _text(secret: SecretStr | None) -> str:
-    return "" if secret is None else secret.get_secret_value()
 
 
 def _seconds(value: Decimal | None) -> float | None:

@@ -13,9 +13,11 @@ from tradingd.testing import VirtualTime
 from tradingd.testing.exchange import scripts
 from tradingd.testing.exchange.engine import Engine
 from tradingd.testing.exchange.faults import Fault, Rule, ScriptedFaults
+from tradingd.testing.exchange.limits import LimitPlan, Limits
 from tradingd.testing.exchange.model import Call, FeePlan, Side, TimeInForce
 from tradingd.testing.exchange.server import LoopbackExchange
 from tradingd.venues.account import make_account
+from tradingd.venues.model import Lane
 from tradingd.venues.public import PublicVenue, make_public
 from tradingd.venues.settings import Credentials, VenueSettings
 
@@ -49,14 +51,14 @@ class Counted:
         return counted
 
 
-class Sleeper:
-    """Sleeps of what is under way: virtual time goes on meanwhile."""
+class Delays:
+    """What the exchange keeps calls waiting for: virtual time goes on meanwhile."""
 
     def __init__(self, time: VirtualTime) -> None:
         self._time = time
         self.asleep = 0
 
-    async def __call__(self, seconds: float) -> None:
+    async def sleep(self, seconds: float) -> None:
         self.asleep += 1
         try:
             await self._time.sleep(seconds)
@@ -115,9 +117,11 @@ async def loopback(
 ) -> AsyncIterator[LoopbackRig]:
     """An exchange with a book of two levels a side, and a broker with an account on it."""
     time = VirtualTime(wall.time_ns())
-    sleeper = Sleeper(time)
-    faults = ScriptedFaults(monotonic=time.monotonic, sleep=sleeper)
+    delays = Delays(time)
+    faults = ScriptedFaults(monotonic=time.monotonic, sleep=delays.sleep)
     async with LoopbackExchange(faults=faults, tls=tls) as exchange:
+        # Its clock is the real one, for signatures; what it counts per minute is counted by virtual time.
+        exchange.desk.limits = Limits(LimitPlan(), lambda: time.now() // 1_000_000)
         exchange.add_account(KEY, SECRET, {"BTC": 2, "USDT": 100_000, "ETH": 10}, name=ANN, fees=fees)
         for symbol, middle in (("BTCUSDT", 50_000), ("ETHUSDT", 2_000)):
             exchange.engine.house_set_book(
@@ -127,13 +131,19 @@ async def loopback(
             )
         session = exchange.production_session() if tls else None
         url = "" if tls else exchange.rest_url
-        settings = VenueSettings("acc", "binance", "loopback", url, order_timeout_s=0.3, market_timeout_s=1.0)
+        settings = VenueSettings("acc", "binance", "loopback", url, order_timeout_s=1.0, market_timeout_s=3.0)
         public = make_public(
-            settings, session=session, now=wall.time_ns, monotonic=time.monotonic, sleep=sleeper
+            settings, session=session, now=wall.time_ns, monotonic=time.monotonic, sleep=time.sleep
         )
         account = make_account(settings, Credentials(api_key=KEY, secret=SECRET), public, session=session)
         counted = Counted(account, time)
-        time.busy = lambda: counted.under_way > sleeper.asleep
+        budget = public.client.budget
+
+        def busy() -> bool:
+            """Whether a call is under way that waits neither for its turn nor for a fault's delay."""
+            return counted.under_way > delays.asleep + sum(map(budget.waiting, Lane))
+
+        time.busy = busy
         try:
             await public.open([BTC, ETH])
             await account.open()

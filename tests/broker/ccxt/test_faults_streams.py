@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.broker.ccxt.loopback import BTC, POLICY, LoopbackRig, loopback
+from tests.broker.ccxt.loopback import BTC, LoopbackRig, loopback
 from tests.broker.ccxt.test_faults_rest import resting
 from tradingd.broker.ccxt.policy import EvidencePolicy
 from tradingd.domain.enums import OrderStatus as S
@@ -79,6 +79,7 @@ async def test_b07_user_data_ends_without_a_word(fault: str) -> None:
     async with loopback(policy=EvidencePolicy()) as rig:
         rig.hit("BTCUSDT", "49010", "10")
         first = await resting(rig)
+        await rig.time.pass_by(20)
         rig.strike(fault)
         rig.hit("BTCUSDT", "49000", "0.1")
         await rig.until_status(first, S.FILLED)
@@ -102,6 +103,3 @@ async def test_b09_any_order_of_answers_and_events(fault: str) -> None:
     async with loopback() as rig:
         rig.strike(fault, times=3)
         await trade(rig)
-
-
-assert POLICY

@@ -7,7 +7,7 @@ from typing import Any
 from tradingd.testing.exchange.exact import EIGHT, ZERO, add, mul, quotient, sub, text
 from tradingd.testing.exchange.model import PublicTrade
 
-__all__ = ["INTERVALS", "Candle", "opened"]
+__all__ = ["INTERVALS", "Candle", "candles_of", "opened"]
 
 _MINUTE = 60_000
 _DAY = 86_400_000
@@ -75,6 +75,16 @@ class Candle:
             self.add(trade)
         return self
 
+    def absorb(self, other: "Candle") -> None:
+        """Take a shorter candle in that lies within this one and comes after what is in it."""
+        if not self.count:
+            self.open, self.high, self.low, self.first = other.open, other.high, other.low, other.first
+        self.high, self.low, self.close = max(self.high, other.high), min(self.low, other.low), other.close
+        self.volume, self.quote = add(self.volume, other.volume), add(self.quote, other.quote)
+        self.bought, self.paid = add(self.bought, other.bought), add(self.paid, other.paid)
+        self.last = other.last
+        self.count += other.count
+
     def kline(self, symbol: str, interval: str, now: int, *, closed: bool) -> dict[str, Any]:
         """The message of a kline stream."""
         body = {
@@ -135,3 +145,32 @@ class Candle:
             "L": self.last,
             "n": self.count,
         }
+
+
+def candles_of(
+    past: Iterable[Candle], tape: Iterable[PublicTrade], step: int, now: int, since: int = 0
+) -> list[Candle]:
+    """Every candle of `step` ms from `since` to now, out of candles of a minute and the trades after them.
+
+    A quiet one has the close before it, and no volume. Candles shorter than a minute are made of trades alone.
+    """
+    found: list[Candle] = []
+    first = opened(since, step)
+    for minute in past if step >= _MINUTE else ():
+        if minute.start >= first:
+            _at(found, opened(minute.start, step), step).absorb(minute)
+    for trade in tape:
+        if trade.ts >= first:
+            _at(found, opened(trade.ts, step), step).add(trade)
+    if found:
+        _at(found, opened(now, step), step)
+    return found
+
+
+def _at(found: list[Candle], start: int, step: int) -> Candle:
+    """The candle that starts there, after those that fill the time until it."""
+    if not found:
+        found.append(Candle(start))
+    while found[-1].start < start:
+        found.append(Candle(found[-1].start + step, found[-1].close))
+    return found[-1]

@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
+from tradingd.testing.exchange.candles import Candle
 from tradingd.testing.exchange.clearing import Clearing
 from tradingd.testing.exchange.exact import ZERO
 from tradingd.testing.exchange.ledger import OUTSIDE, Ledger
@@ -52,6 +53,8 @@ class Engine:
         self._orders: dict[tuple[str, str], list[Order]] = defaultdict(list)
         self._open: dict[tuple[str, str], dict[int, Order]] = defaultdict(dict)
         self._trades: dict[tuple[str, str], list[Trade]] = defaultdict(list)
+        self.past: dict[str, Sequence[Candle]] = {}
+        """Candles of one minute from before the first trade, by symbol: what a market source says has been."""
         self._listeners: list[Callable[[EngineEvent], None]] = []
         self._pending: deque[EngineEvent] = deque()
         self._telling = False
@@ -161,6 +164,15 @@ class Engine:
         if order is None or not order.open:
             raise Refusal(-2011, "Unknown order sent.")
         self._market(symbol).cancel(order, request_id)
+        self._tell()
+        return replace(order)
+
+    def expire(self, account: str, symbol: str, order_id: int) -> Order:
+        """Ends an open order as EXPIRED by the exchange's own doing, which nobody asked for."""
+        order = self._find(account, symbol, order_id, "")
+        if order is None or not order.open:
+            raise Refusal(-2011, "Unknown order sent.")
+        self._market(symbol).expire(order)
         self._tell()
         return replace(order)
 

@@ -122,6 +122,10 @@ class Market:
         """Takes an open order out."""
         self._end(order, Status.CANCELED, Execution.CANCELED, request_id)
 
+    def expire(self, order: Order) -> None:
+        """Takes an open order out on the exchange's own account."""
+        self._end(order, Status.EXPIRED, Execution.EXPIRED)
+
     def close(self) -> None:
         """Cancels everything: the market is gone."""
         for order in [order for order in self.orders.values() if order.open]:

@@ -1,13 +1,12 @@
 """What the exchange tells everybody: markets, time, trades, books, candles."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from tradingd.testing.exchange import views
-from tradingd.testing.exchange.candles import INTERVALS, Candle, opened
+from tradingd.testing.exchange.candles import INTERVALS, Candle, candles_of
 from tradingd.testing.exchange.desk import Desk
 from tradingd.testing.exchange.exact import ZERO, text
-from tradingd.testing.exchange.model import MarketSpec, PublicTrade, Refusal
+from tradingd.testing.exchange.model import MarketSpec, Refusal
 from tradingd.testing.exchange.orders import Params, integer, required
 
 __all__ = [
@@ -28,6 +27,7 @@ __all__ = [
 Json = dict[str, Any]
 
 _DAY_MS = 86_400_000
+_BEFORE = 100  # candles that are looked back for the close before a quiet one
 _TICKER_NAMES = {
     "priceChange": "p",
     "priceChangePercent": "P",
@@ -173,28 +173,16 @@ def agg_trades(desk: Desk, _account: str, params: Params) -> list[Json]:
 
 
 def klines(desk: Desk, _account: str, params: Params) -> list[list[Any]]:
-    """Candles made of the trades that are kept. As on Binance, the last one may still be open."""
+    """Candles of what was before and of the trades that are kept. As on Binance, the last may still be open."""
     step = INTERVALS.get(required(params, "interval"))
     if step is None:
         raise Refusal(-1120, "Invalid interval.")
     since, until = integer(params, "startTime"), integer(params, "endTime")
-    candles = _candles(desk.engine.public_trades(required(params, "symbol")), step, desk.now())
+    symbol = required(params, "symbol")
+    tape, past = desk.engine.public_trades(symbol), desk.engine.past.get(symbol, ())
+    candles = candles_of(past, tape, step, desk.now(), (since or 0) - _BEFORE * step)
     rows = [_row(one, step) for one in candles if (since or 0) <= one.start <= (until or one.start)]
     return desk.page(rows, integer(params, "limit"), newest=since is None)
-
-
-def _candles(tape: Sequence[PublicTrade], step: int, now: int) -> list[Candle]:
-    """Every interval from the first trade to now; a quiet one has the close before it, and no volume."""
-    if not tape:
-        return []
-    by_start: dict[int, list[PublicTrade]] = {}
-    for trade in tape:
-        by_start.setdefault(opened(trade.ts, step), []).append(trade)
-    found: list[Candle] = []
-    for start in range(opened(tape[0].ts, step), max(opened(now, step), *by_start) + 1, step):
-        close = found[-1].close if found else ZERO
-        found.append(Candle(start, close).add_all(by_start.get(start, ())))
-    return found
 
 
 def _row(candle: Candle, step: int) -> list[Any]:

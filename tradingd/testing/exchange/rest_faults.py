@@ -5,6 +5,7 @@ exchange has handled the request, and only the client does not learn of it.
 """
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -180,7 +181,7 @@ def status_unknown(code: int, status: int, message: str) -> RequestFault:
     )
 
 
-def too_many_requests(retry_after_s: int = 1, patience: int = 3, ban_s: int = 2) -> RequestFault:
+def too_many_requests(retry_after_s: float = 1, patience: int = 3, ban_s: float = 2) -> RequestFault:
     """429 with Retry-After; who asks `patience` times more within that time is banned: 418, with a longer one."""
 
     async def before(layer: ScriptedFaults, call: Call) -> Reply:
@@ -191,11 +192,13 @@ def too_many_requests(retry_after_s: int = 1, patience: int = 3, ban_s: int = 2)
             nonlocal asked
             asked += 1
             if asked <= patience + 1:
-                return refusal(-1003, "Too much request weight used.", 429, {"Retry-After": str(retry_after_s)})
+                return refusal(-1003, "Too much request weight used.", 429, {"Retry-After": _whole(retry_after_s)})
             if asked == patience + 2:
                 layer.hits["too-many-requests-ban"] += 1
                 window.until = layer.monotonic() + ban_s
-            return refusal(-1003, "Way too much request weight used; IP banned.", 418, {"Retry-After": str(ban_s)})
+            return refusal(
+                -1003, "Way too much request weight used; IP banned.", 418, {"Retry-After": _whole(ban_s)}
+            )
 
         window.answer = answer
         layer.window = window
@@ -206,7 +209,7 @@ def too_many_requests(retry_after_s: int = 1, patience: int = 3, ban_s: int = 2)
         number="A11",
         target=REST,
         before=before,
-        text=f"429 with Retry-After {retry_after_s} s; asked {patience} times more meanwhile, 418 for {ban_s} s",
+        text=f"429, Retry-After {retry_after_s:g} s; asked {patience} times more meanwhile, 418 for {ban_s:g} s",
     )
 
 
@@ -324,6 +327,11 @@ def stale_balance() -> RequestFault:
     return RequestFault(
         name="stale-balance", number="A21", target="GET account", after=after, note=note, text=text
     )
+
+
+def _whole(seconds: float) -> str:
+    """Seconds as the header has them, which knows no parts of one."""
+    return str(max(1, math.ceil(seconds)))
 
 
 def _parsed(reply: Reply) -> Any:  # noqa: ANN401 - JSON

@@ -17,7 +17,12 @@ FINAL = frozenset({"key-revoked", "delisting"})
 """Faults that no client can recover from, by their nature: left out of scripts unless they are named."""
 
 _FRAMES_PER_ORDER = 5  # market data flows faster than orders do: its faults are spread over more occurrences
-_TARGETS = ("", "", "", "DELETE order", "GET order|GET openOrders|GET myTrades|GET account")
+_TARGETS = (
+    *("", "", "", ""),
+    "DELETE order",
+    "GET order|GET openOrders|GET myTrades|GET account",
+    "GET klines|GET aggTrades|GET depth",
+)
 """What a fault of answers strikes in a random script: mostly what it is for ("")."""
 _HTML = rest.HTML
 _ACCEPTED = "an order is accepted and answered"
@@ -60,14 +65,25 @@ def _refusals() -> list[Fault]:
         refused("rejected-key-2015", "A26", "a signed request is refused once: bad key, IP or permissions",
                 code=-2015, message="Invalid API-key, IP, or permissions for action.", status=401),
         rest.edit_half_done(),
-        rest.too_many_requests(),
-        rest.maintenance(),
-        rest.link_lost(),
     ]  # fmt: skip
 
 
+def _limits(pace: float) -> list[Fault]:
+    """Times in which nothing goes (A11, A16, A17, D20)."""
+    return [
+        rest.too_many_requests(1 * pace, ban_s=2 * pace),
+        rest.maintenance(1 * pace),
+        rest.link_lost(1 * pace),
+        world.paused(2 * pace),
+    ]
+
+
+def _delayed_reads(pace: float) -> list[Fault]:
+    return [rest.hidden(1 * pace)]
+
+
 def _reads() -> list[Fault]:
-    """Reads that lie, or tell nothing (A5, A9, A15, A21)."""
+    """Reads that lie, or tell nothing (A5, A15, A21)."""
     answered = rest.answered
     each: list[Fault] = []
     for what, path in (("open orders", "openOrders"), ("balances", "account"), ("trades", "myTrades")):
@@ -80,7 +96,7 @@ def _reads() -> list[Fault]:
             name = f"{path}-{kind}"
             text = f"a read of {what} is answered 200 with {told}"
             each.append(answered(name, "A5", text, body=body, target=f"GET {path}", html=kind == "html"))
-    return [*each, rest.hidden(), rest.paged(), rest.stale_balance()]
+    return [*each, rest.paged(), rest.stale_balance()]
 
 
 def _user_data() -> list[Fault]:
@@ -142,14 +158,14 @@ def bad_handshake() -> Fault:
 
 
 def _world() -> list[Fault]:
-    """What happens at the exchange (A10, A17, A18, A26, A27, C9, C10, E7)."""
+    """What happens at the exchange (A10, A17, A18, A24, A26, A27, C9, C10, E7)."""
     return [
         world.clock_skewed(),
         world.filters_changed(),
-        world.paused(),
         world.delisted(),
         world.manual_order(),
         world.manual_cancel(),
+        world.expired(),
         world.transfer("deposit", "money is deposited", Decimal("0.1")),
         world.transfer("withdrawal", "a tenth of the free money is withdrawn", Decimal("-0.1")),
         world.fee_coin_gone(),
@@ -157,10 +173,10 @@ def _world() -> list[Fault]:
     ]
 
 
-def _requests() -> list[Fault]:
+def _requests(pace: float) -> list[Fault]:
     return [
-        rest.delay(),
-        rest.slow_answer(),
+        rest.delay(0.3 * pace),
+        rest.slow_answer(0.3 * pace),
         rest.timeout_before(),
         rest.timeout_after(),
         rest.reset_before(),
@@ -171,10 +187,14 @@ def _requests() -> list[Fault]:
 
 
 @cache
-def catalogue() -> tuple[Fault, ...]:
-    """All faults that there are, in the order in which they are told."""
-    parts = (_requests, _answers, _refusals, _reads, _user_data, _market_data, _world)
-    return tuple(one for part in parts for one in part())
+def catalogue(pace: float = 1.0) -> tuple[Fault, ...]:
+    """All faults that there are, in the order in which they are told.
+
+    What lasts (delays, outages, bans, what is hidden) lasts `pace` times as long as told in the documentation.
+    """
+    timed = [*_requests(pace), *_limits(pace), *_delayed_reads(pace)]
+    parts = (_answers, _refusals, _reads, _user_data, _market_data, _world)
+    return (*timed, *(one for part in parts for one in part()))
 
 
 def names() -> list[str]:
@@ -182,9 +202,9 @@ def names() -> list[str]:
     return [one.name for one in catalogue() if one.name not in FINAL]
 
 
-def fault(name: str) -> Fault:
+def fault(name: str, pace: float = 1.0) -> Fault:
     """The fault of a name; KeyError with the names there are."""
-    for one in catalogue():
+    for one in catalogue(pace):
         if one.name == name:
             return one
     raise KeyError(f"there is no fault {name!r}; there are: {', '.join(one.name for one in catalogue())}")
@@ -226,23 +246,24 @@ def script(kinds: Sequence[str] = (), *, every: int = 5) -> FaultScript:
 
 
 def random_script(
-    seed: int, kinds: Sequence[str] = (), *, intensity: float = 0.2, orders: int = 200
+    seed: int, kinds: Sequence[str] = (), *, intensity: float = 0.2, orders: int = 200, pace: float = 1.0
 ) -> FaultScript:
     """A script drawn from a seed: so many faults per order (`intensity`), spread over so many occurrences.
 
-    What goes wrong with the answer to an order goes wrong with cancels and reads, too, now and then.
+    What goes wrong with the answer to an order goes wrong with cancels and reads, too, now and then. `pace` is
+    that of `catalogue`: a run that is in a hurry takes a small one.
     """
     random = Random(seed)  # noqa: S311 - repeatable, nothing secret
-    chosen = [fault(name) for name in kinds or names()]
-    anywhere = {one.name for one in (*_requests(), *_answers())}
+    chosen = [fault(name, pace) for name in kinds or names()]
+    anywhere = {one.name for one in (*_requests(pace), *_answers())}
     rules = []
     for _ in range(max(1, round(intensity * orders))):
         drawn = random.choice(chosen)
         target = random.choice(_TARGETS) if drawn.name in anywhere else ""
         span = orders * _FRAMES_PER_ORDER if isinstance(drawn, FrameFault) else orders
         rules.append(Rule(drawn, target, nth=random.randint(1, span), times=random.choice((1, 1, 1, 2, 3))))
-    told = f"random_script(seed={seed}, kinds={list(kinds) or 'all'}, intensity={intensity}, orders={orders})"
-    return FaultScript(tuple(rules), options=told)
+    told = f"seed={seed}, kinds={list(kinds) or 'all'}, intensity={intensity}, orders={orders}, pace={pace}"
+    return FaultScript(tuple(rules), options=f"random_script({told})")
 
 
 def _crossed(event: dict[str, Any]) -> None:

@@ -96,6 +96,8 @@ class LoopbackExchange:
         self.hub = SocketHub(lambda: self.faults)
         self.wire: list[Call] = []
         """Every request as it was received, handled or not."""
+        self.defects: list[BaseException] = []
+        """What went wrong in the exchange itself; `stop` raises it, since a test must not pass over it."""
         self.streams = MarketStreams(self)
         self._sessions: dict[int, tuple[Socket, wsapi.Session]] = {}
         self._extra_routes = extra_routes
@@ -134,7 +136,10 @@ class LoopbackExchange:
         self._ports = [int(address[1]) for address in self._runner.addresses]
 
     async def stop(self) -> None:
-        """Closes every socket and stops listening; what hangs is let go."""
+        """Closes every socket and stops listening; what hangs is let go.
+
+        Raises BaseExceptionGroup where the exchange itself failed meanwhile: what it told is worth nothing then.
+        """
         self._stopped.set()
         self.streams.close()
         for task in tuple(self._tasks):
@@ -144,6 +149,8 @@ class LoopbackExchange:
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
+        if self.defects:
+            raise BaseExceptionGroup("defects of the loopback exchange itself", self.defects)
 
     # -- how to reach it
     @property
@@ -232,8 +239,15 @@ class LoopbackExchange:
         call = self._record("rest", request.method, request.path, rest.params_of(f"{raw}&{body}"), request)
         reply = await self.faults.before(call)
         if reply is None:
-            reply = await self.faults.after(call, rest.answer(self.desk, call, raw + body))
+            reply = await self.faults.after(call, self._answer(call, raw + body))
         return await rest.send(request, reply, self._stopped)
+
+    def _answer(self, call: Call, raw: str) -> Reply:
+        try:
+            return rest.answer(self.desk, call, raw)
+        except Exception as defect:  # noqa: BLE001 - kept for stop() to raise; the client sees a server's error
+            self.defects.append(defect)
+            return rest.error_reply(-1000, "An unknown error occurred while processing the request.", 500)
 
     def _record(
         self, kind: str, method: str, path: str, params: dict[str, str], request: web.Request | None = None
@@ -272,7 +286,13 @@ class LoopbackExchange:
     def _start(self, work: Any) -> None:  # noqa: ANN401 - a coroutine
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        defect = None if task.cancelled() else task.exception()
+        if defect is not None:
+            self.defects.append(defect)
 
     async def _ask(self, socket: Socket, session: wsapi.Session, message: str) -> None:
         try:

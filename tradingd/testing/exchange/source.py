@@ -15,6 +15,7 @@ from random import Random
 from tradingd.testing.exchange.engine import Engine
 from tradingd.testing.exchange.exact import mul, quotient
 from tradingd.testing.exchange.model import EngineEvent, MarketChange, MarketSpec, Side
+from tradingd.testing.exchange.past import Past
 
 __all__ = ["MarketSource", "Plan"]
 
@@ -64,13 +65,21 @@ class _House:
 
 
 class MarketSource:
-    """Makes the markets of an exchange. `seed` decides everything that it does."""
+    """Makes the markets of an exchange. `seed` decides everything that it does.
 
-    def __init__(self, engine: Engine, plans: Iterable[Plan], seed: int = 1) -> None:
+    So many minutes of candles from before it began are told by `GET klines`: what strategies warm up with.
+    """
+
+    def __init__(
+        self, engine: Engine, plans: Iterable[Plan], seed: int = 1, *, past_minutes: int = 14 * 24 * 60
+    ) -> None:
         self._engine = engine
         self._random = Random(seed)  # noqa: S311 - repeatable, nothing secret
         specs = engine.markets
         self._houses = [_House.of(plan, specs[plan.symbol], plan.price) for plan in plans]
+        for house in self._houses:
+            spec, price = house.spec, house.plan.price
+            engine.past[spec.symbol] = Past(spec, price, engine.now(), past_minutes, seed)
         self._stop_listening = engine.listen(self._hear)
         self.steps = 0
         for house in self._houses:

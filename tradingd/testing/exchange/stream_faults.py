@@ -88,8 +88,11 @@ def altered(
     """A frame comes with other figures in it. The change is made to the event itself."""
 
     def act(_: ScriptedFaults, frame: Frame) -> Iterable[Frame]:
-        message = json.loads(frame.text)
-        change(message.get("event") or message.get("data") or message)
+        try:
+            message = json.loads(frame.text)
+            change(message.get("event") or message.get("data") or message)
+        except (ValueError, KeyError, AttributeError):
+            return (frame,)  # another fault has spoilt it already
         return (msgspec.structs.replace(frame, text=json.dumps(message)),)
 
     return FrameFault(name=name, number=number, target=target, act=act, text=text)
@@ -161,9 +164,8 @@ def evicted() -> FrameFault:
 
     def act(layer: ScriptedFaults, frame: Frame) -> Iterable[Frame]:
         layer.lost.add((frame.connection, "*"))
-        wrapper = json.loads(frame.text)
         end = {"e": "eventStreamTerminated", "E": layer.exchange.engine.now()}
-        text = json.dumps({"subscriptionId": wrapper.get("subscriptionId", 0), "event": end})
+        text = json.dumps({"subscriptionId": 0, "event": end})
         return (msgspec.structs.replace(frame, text=text, topic="eventStreamTerminated"),)
 
     text = "the exchange ends the subscription to user data (eventStreamTerminated)"

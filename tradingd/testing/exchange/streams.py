@@ -7,13 +7,13 @@ hand what they do, for tests that must not wait.
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import msgspec
 from aiohttp import web
 
-from tradingd.testing.exchange.candles import INTERVALS, Candle, opened
+from tradingd.testing.exchange.candles import INTERVALS, Candle, candles_of, opened
 from tradingd.testing.exchange.engine import Engine
 from tradingd.testing.exchange.exact import text
 from tradingd.testing.exchange.mirror import Mirror
@@ -29,7 +29,7 @@ from tradingd.testing.exchange.model import (
 )
 from tradingd.testing.exchange.sockets import Socket, SocketHub, abort
 
-__all__ = ["Host", "MarketStreams", "routes"]
+__all__ = ["Host", "MarketStreams"]
 
 _DEPTH_S, _KLINE_S, _TICKER_S = 0.1, 0.25, 1.0
 _PARTIAL = (5, 10, 20)
@@ -214,12 +214,10 @@ class MarketStreams:
     def _follow(self, symbol: str, interval: str) -> None:
         if interval in self._candles.get(symbol, {}) or symbol not in self._engine.markets:
             return
-        tape = self._engine.public_trades(symbol)
-        start = opened(self._engine.now(), INTERVALS[interval])
-        before = [trade.price for trade in tape if trade.ts < start]
-        candle = Candle(start, before[-1]) if before else Candle(start)
-        candles = self._candles.setdefault(symbol, {})
-        candles[interval] = candle.add_all(trade for trade in tape if trade.ts >= start)
+        step, now = INTERVALS[interval], self._engine.now()
+        past, tape = self._engine.past.get(symbol, ()), self._engine.public_trades(symbol)
+        known = candles_of(past, tape, step, now)
+        self._candles.setdefault(symbol, {})[interval] = known[-1] if known else Candle(opened(now, step))
 
     def _roll(self, symbol: str, interval: str, now: int) -> None:
         """Tell the end of candles that are over, and begin the next; quiet ones come one by one."""
@@ -316,11 +314,6 @@ class MarketStreams:
         plain = _encode(body).decode()
         for socket, wrapper in sockets.items():
             socket.send(f'{{"stream":"{wrapper}","data":{plain}}}' if wrapper else plain, name)
-
-
-def routes(host: Host) -> Iterable[web.RouteDef]:
-    """The routes of the market streams, for the exchange's server."""
-    return MarketStreams(host).routes()
 
 
 def _trade(trade: PublicTrade) -> dict[str, Any]:

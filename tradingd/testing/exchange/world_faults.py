@@ -1,5 +1,6 @@
 """What happens at the exchange itself: markets change, the owner of the account acts, money moves, clocks skew."""
 
+import asyncio
 from collections.abc import Callable
 from decimal import Decimal
 
@@ -12,6 +13,7 @@ from tradingd.testing.exchange.model import MarketSpec, Order, OrderRequest, Ord
 __all__ = [
     "clock_skewed",
     "delisted",
+    "expired",
     "fee_coin_gone",
     "filters_changed",
     "key_revoked",
@@ -24,7 +26,7 @@ __all__ = [
 ORDER = "POST order"
 
 
-def clock_skewed(milliseconds: int = 5000) -> WorldFault:
+def clock_skewed(milliseconds: int = 6000) -> WorldFault:
     """The exchange's clock runs ahead; put right at calm."""
 
     def act(layer: ScriptedFaults, account: str) -> bool:  # noqa: ARG001
@@ -38,43 +40,57 @@ def clock_skewed(milliseconds: int = 5000) -> WorldFault:
 
 
 def filters_changed() -> WorldFault:
-    """Ticks, lots and the least notional of a market are larger from now on. This stays after calm."""
+    """Ticks, lots and least values of a market are larger from now on; the next time they are what they were.
+
+    What was changed stays so after calm.
+    """
 
     def act(layer: ScriptedFaults, account: str) -> bool:
         def ten(value: Decimal) -> Decimal:
             return mul(value, Decimal(10))
 
         spec = _busiest(layer, account)
-        wider = msgspec.structs.replace(
+        before: MarketSpec | None = layer.memory.pop(f"filters/{spec.symbol}", None)
+        if before is None:
+            layer.memory[f"filters/{spec.symbol}"] = spec
+        grid = spec if before is None else before
+        scale = ten if before is None else (lambda value: value)
+        changed = msgspec.structs.replace(
             spec,
-            tick=ten(spec.tick),
-            lot=ten(spec.lot),
-            min_qty=ten(spec.min_qty),
-            min_notional=ten(spec.min_notional),
+            tick=scale(grid.tick),
+            lot=scale(grid.lot),
+            min_qty=scale(grid.min_qty),
+            min_notional=scale(grid.min_notional),
         )
-        layer.exchange.engine.change_filters(wider)
+        layer.exchange.engine.change_filters(changed)
         return True
 
-    text = "tick, lot and least notional of a market become ten times as large"
+    text = "tick, lot and least value of a market become ten times as large, the next time what they were"
     return WorldFault(name="filter-change", number="A18", target=ORDER, act=act, text=text)
 
 
-def paused() -> WorldFault:
-    """A market is taken out of trading (BREAK) and comes back at calm."""
+def paused(seconds: float = 2.0) -> WorldFault:
+    """A market is taken out of trading (BREAK) for a while, at the longest until calm."""
 
     def act(layer: ScriptedFaults, account: str) -> bool:
         engine = layer.exchange.engine
-        spec = _busiest(layer, account)
-        engine.change_filters(msgspec.structs.replace(spec, status="BREAK"))
+        symbol = _busiest(layer, account).symbol
+
+        def put(status: str) -> None:
+            if symbol in engine.markets and engine.markets[symbol].status != status:
+                engine.change_filters(msgspec.structs.replace(engine.markets[symbol], status=status))
+
+        put("BREAK")
+        timer = asyncio.get_running_loop().call_later(seconds, put, "TRADING")
 
         def resume() -> None:
-            if spec.symbol in engine.markets:
-                engine.change_filters(msgspec.structs.replace(engine.markets[spec.symbol], status="TRADING"))
+            timer.cancel()
+            put("TRADING")
 
         layer.at_calm(resume)
         return True
 
-    text = "a market is taken out of trading (BREAK) until calm"
+    text = f"a market is taken out of trading (BREAK) for {seconds:g} s"
     return WorldFault(name="market-break", number="A17", target=ORDER, act=act, text=text)
 
 
@@ -121,6 +137,20 @@ def manual_cancel() -> WorldFault:
 
     text = "the owner of the account cancels a working order by hand"
     return WorldFault(name="manual-cancel", number="E7", target=ORDER, act=act, text=text)
+
+
+def expired() -> WorldFault:
+    """The exchange itself ends the oldest working order."""
+
+    def act(layer: ScriptedFaults, account: str) -> bool:
+        engine = layer.exchange.engine
+        working: list[Order] = engine.open_orders(account) if account else []
+        if not working:
+            return False
+        return _went(lambda: engine.expire(account, working[0].symbol, working[0].id))
+
+    text = "the exchange itself ends a working order (EXPIRED)"
+    return WorldFault(name="order-expired", number="A24", target=ORDER, act=act, text=text)
 
 
 def transfer(name: str, text: str, share: Decimal) -> WorldFault:

@@ -1,6 +1,8 @@
-"""What `tradingd rehearse` plays on: an exchange in a thread, and a strategy that keeps orders coming."""
+"""Rehearsals: the live daemon against an exchange on which things go wrong; see `tradingd rehearse`."""
 
+from tradingd.testing.rehearsal.performance import Pace as Pace
+from tradingd.testing.rehearsal.performance import Rehearsal as Rehearsal
 from tradingd.testing.rehearsal.prodder import Prodder as Prodder
 from tradingd.testing.rehearsal.stage import Stage as Stage
 
-__all__ = ["Prodder", "Stage"]
+__all__ = ["Pace", "Prodder", "Rehearsal", "Stage"]

@@ -41,13 +41,18 @@ class Prodder(Strategy):
         working = [intent for intent, order in self.orders.items() if order.symbol == trade.symbol]
         if working:
             self.cancel(self.random.choice(working))
-        elif self.position(trade.symbol).is_flat:
-            self._enter(trade)
-        else:
+        elif self._can_close(trade):
             self.signal(trade.symbol, Direction.FLAT)
+        else:
+            self._enter(trade)
 
     def on_order(self, update: OrderUpdate) -> None:
         """What became of them is the rehearsal's business."""
+
+    def _can_close(self, trade: Trade) -> bool:
+        """Whether it holds more than the dust that fees in the base coin leave, which no venue takes."""
+        least = self.instrument(trade.symbol).min_notional
+        return float(self.position(trade.symbol).quantity) * trade.price > float(least)
 
     def _enter(self, trade: Trade) -> None:
         how = self.random.random()

@@ -1,4 +1,4 @@
-"""The exchange of a rehearsal: made for what a configuration trades, run in a thread, read when all is quiet."""
+"""The exchange of a rehearsal: made for what a configuration trades, with faults, and read from outside."""
 
 import asyncio
 import threading
@@ -9,16 +9,14 @@ from typing import Self, TypeVar
 from tradingd.commands.rehearsal_report import Deal, SentOrder
 from tradingd.domain.money import ZERO, add, divide
 from tradingd.errors import UsageError
-from tradingd.testing.exchange import streams
 from tradingd.testing.exchange.faults import FaultScript, ScriptedFaults
 from tradingd.testing.exchange.hooks import Call
 from tradingd.testing.exchange.limits import LimitPlan
 from tradingd.testing.exchange.model import MarketSpec, Order, Side, Trade
-from tradingd.testing.exchange.scripts import names, random_script
 from tradingd.testing.exchange.server import LoopbackExchange
 from tradingd.testing.exchange.source import MarketSource, Plan
 
-__all__ = ["Stage"]
+__all__ = ["NO_FAULTS", "Stage"]
 
 _WORTH = {"BTC": Decimal(60_000), "ETH": Decimal(3_000), "BNB": Decimal(600)}
 _STABLE = frozenset({"USD", "USDT", "USDC", "EUR", "GBP", "TUSD", "FDUSD", "DAI"})
@@ -31,26 +29,27 @@ _MOST_LOTS = 9
 _CENT = Decimal("1E-8")
 _START_S = 30.0
 _NOT_RUNNING = "the rehearsal's exchange does not run; use it in a `with`"
-_MANY = LimitPlan(orders_10s=1_000)
+_MANY = LimitPlan(weight=10_000_000, orders_10s=1_000_000, orders_day=10_000_000)
 
 _T = TypeVar("_T")
+NO_FAULTS = FaultScript()
 
 
 class Stage:
     """An exchange for some accounts, with one seeded market per symbol, and the faults of a script.
 
     `accounts` are the symbols of each account, in ccxt's form; each begins with every quote currency,
-    worth `cash`. `fault` is the name of what is to go wrong; "" is nothing. All that is read of it is read in its
-    thread.
+    worth `cash`. `rate` is how often a second something happens in each market. As a context manager it runs in a
+    thread of its own, which nothing that its user does can hold up; as an asynchronous one in the user's loop,
+    which is quicker.
     """
 
     def __init__(
         self,
         accounts: Mapping[str, Sequence[str]],
+        script: FaultScript = NO_FAULTS,
         *,
-        fault: str = "",
         seed: int = 1,
-        orders: int = 40,
         cash: Decimal = Decimal(10_000),
         rate: float = 40.0,
     ) -> None:
@@ -58,25 +57,44 @@ class Stage:
         self._accounts = accounts
         self._names = {_exchange_name(symbol): symbol for symbol in symbols}
         self._seed, self._rate, self._cash = seed, rate, cash
-        script = random_script(seed, [fault], orders=orders) if fault else FaultScript()
         self.faults = ScriptedFaults(script)
         self._markets = [_market(symbol) for symbol in symbols]
         self._exchange: LoopbackExchange | None = None
+        self._source: asyncio.Task[None] | None = None
+        self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread = threading.Thread(target=self._run, name="exchange", daemon=True)
         self._begun = threading.Event()
         self._over = asyncio.Event()
         self._failure: BaseException | None = None
         self.keys = {account: {"api_key": f"key-of-{account}", "secret": "rehearsal"} for account in accounts}
 
-    @staticmethod
-    def fault_names() -> list[str]:
-        """All faults that can be rehearsed."""
-        return names()
-
     # --- its life ----------------------------------------------------------------------------------------------
 
+    async def __aenter__(self) -> Self:
+        exchange = self._opened()
+        plans = [Plan(each.symbol, price_of(self._names[each.symbol])) for each in self._markets]
+        source = MarketSource(exchange.engine, plans, self._seed)
+        await exchange.start()
+        self._exchange = exchange
+        self._source = asyncio.create_task(source.run(self._rate * len(plans)))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._source is not None:
+            self._source.cancel()
+            await asyncio.gather(self._source, return_exceptions=True)
+        await self._made.stop()
+
+    def _opened(self) -> LoopbackExchange:
+        exchange = LoopbackExchange(self._markets, faults=self.faults, limits=_MANY)
+        for account, symbols in self._accounts.items():
+            quotes = {quote: divide(self._cash, _worth(quote), _CENT) for _, quote in map(_assets, symbols)}
+            key = self.keys[account]
+            exchange.add_account(key["api_key"], key["secret"], quotes, name=account)
+        return exchange
+
     def __enter__(self) -> Self:
+        self._thread = threading.Thread(target=self._run, name="exchange", daemon=True)
         self._thread.start()
         if not self._begun.wait(_START_S) or self._failure is not None:
             raise UsageError(f"the rehearsal's exchange did not start: {self._failure or 'it took too long'}")
@@ -85,7 +103,8 @@ class Stage:
     def __exit__(self, *_: object) -> None:
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._over.set)
-        self._thread.join()
+        if self._thread is not None:
+            self._thread.join()
 
     def _run(self) -> None:
         try:
@@ -97,20 +116,9 @@ class Stage:
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
-        exchange = LoopbackExchange(self._markets, faults=self.faults, extra_routes=streams.routes, limits=_MANY)
-        for account, symbols in self._accounts.items():
-            quotes = {quote: divide(self._cash, _worth(quote), _CENT) for _, quote in map(_assets, symbols)}
-            key = self.keys[account]
-            exchange.add_account(key["api_key"], key["secret"], quotes, name=account)
-        plans = [Plan(each.symbol, price_of(self._names[each.symbol])) for each in self._markets]
-        source = MarketSource(exchange.engine, plans, self._seed)
-        async with exchange:
-            self._exchange = exchange
-            market = asyncio.create_task(source.run(self._rate * len(plans)))
+        async with self:
             self._begun.set()
             await self._over.wait()
-            market.cancel()
-            await asyncio.gather(market, return_exceptions=True)
 
     # --- what is asked of it -----------------------------------------------------------------------------------
 
@@ -128,6 +136,16 @@ class Stage:
     def orders(self) -> int:
         """How many new orders were asked for until now."""
         return self._ask(lambda: sum(call.places_order for call in self._made.wire))
+
+    def accepted(self) -> int:
+        """How many orders the accounts have had until now, whatever became of them."""
+        return self._ask(
+            lambda: sum(
+                len(self._made.engine.all_orders(account, symbol))
+                for account in self._accounts
+                for symbol in self._names
+            )
+        )
 
     def hits(self) -> int:
         """How often the fault struck."""
@@ -159,6 +177,10 @@ class Stage:
         return self._ask(self._balances)
 
     def _ask(self, question: Callable[[], _T]) -> _T:
+        """The answer to a question that is put where the exchange runs."""
+        if self._thread is None:
+            return question()
+
         async def ask() -> _T:
             return question()
 
