@@ -30,7 +30,6 @@ from tradingd.domain.enums import RunState, TimeInForce
 from tradingd.domain.events import Trade
 from tradingd.runtime.daemon import DaemonSession
 from tradingd.strategy.base import Strategy, StrategyParams
-from tradingd.testing.exchange import streams
 from tradingd.testing.exchange.limits import LimitPlan
 from tradingd.testing.exchange.model import Side
 from tradingd.testing.exchange.server import LoopbackExchange
@@ -105,7 +104,7 @@ def serve(pipe: Connection) -> None:
 
 async def _serve(pipe: Connection) -> None:
     limits = LimitPlan(weight=10**9, orders_10s=10**9, orders_day=10**9)
-    async with LoopbackExchange(extra_routes=streams.routes, limits=limits) as exchange:
+    async with LoopbackExchange(limits=limits) as exchange:
         exchange.add_account(KEY, SECRET, {"USDT": Decimal(1_000_000)})
         exchange.engine.house_print(MARKET, Side.BUY, _FIRST, Decimal("0.01"))
         pipe.send(exchange.rest_url)

@@ -4,10 +4,12 @@ from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tradingd.data import Catalog, DataHandler, SeriesKind, read_events, scan
 from tradingd.data.recorder import FeedRecorder
+from tradingd.data.truncation import recorded_file, truncate
 from tradingd.domain.enums import Side
 from tradingd.domain.events import Bar, Book, MarketEvent, Quote, Trade
 from tradingd.errors import OutputError
@@ -183,3 +185,13 @@ async def test_the_task_writes_every_second_and_completes_parts(tmp_path: Path) 
     with pytest.raises(StopAsyncIteration):
         await made.run()
     assert replayed(tmp_path)[SeriesKind.TRADES] == trades
+
+
+def test_a_recording_can_be_cut_off_at_a_moment(tmp_path: Path) -> None:
+    """The look-ahead check gets a copy of the parts that ends where it asks."""
+    trades = of_kind(session(), Trade)
+    record(tmp_path, trades, part_rows=10)
+    spec = Catalog(tmp_path).find("BTC/USDT")
+    target = tmp_path / "cut.parts"
+    truncate(recorded_file(spec), target, trades[14].ts)
+    assert list(read_events(msgspec.structs.replace(spec, path=target))) == trades[:15]

@@ -75,6 +75,16 @@ async def test_the_owner_trades_and_cancels_by_hand() -> None:
         assert len({trade["order"] for trade in trades}) == 2
 
 
+async def test_the_exchange_ends_an_order_by_itself() -> None:
+    """A24: the order is expired, and nobody asked for it."""
+    async with rig() as it:
+        await it.buy()
+        assert it.faults.inject(world_faults.expired(), KEY)
+        assert it.engine.open_orders(KEY) == []
+        order = await it.client.fetch_order(None, BTC, {"clientOrderId": "t1-1-1"})
+        assert order["status"] == "expired"
+
+
 async def test_money_comes_and_goes() -> None:
     """C10: a deposit and a withdrawal change what is free, and nothing was traded."""
     async with rig() as it:

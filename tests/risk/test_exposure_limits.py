@@ -17,6 +17,7 @@ from tradingd.risk.limits import (
     MaxStrategyCapital,
     NoShort,
 )
+from tradingd.risk.targets import OrderDetails
 from tradingd.testing import make_bar, make_instrument
 
 # All of these let ten shares at 100 pass with a cash of 100,000, and not eleven.
@@ -319,3 +320,18 @@ def test_figures_do_not_count_an_order_while_its_change_is_judged() -> None:
     with desk.risk.book.without(reservation):
         lifted = desk.risk.book.gross()
     assert (lifted, desk.risk.book.gross()) == (0, 1000)
+
+
+def test_what_one_order_could_lead_to_follows_all_that_it_hangs_on() -> None:
+    """Asked again of the very same order, the figure follows the price, other orders and what is held."""
+    desk = Desk()
+    terms = OrderDetails(symbol="AAPL", side=BUY, quantity=Decimal(10))
+    claim = desk.risk._gate.proposal("s", "s:1", terms, make_instrument("AAPL"))
+    figures = [desk.risk.book.notional_with(claim)] * 2
+    desk.market(110.0, minute=1)
+    figures.append(desk.risk.book.notional_with(claim))
+    desk.order(BUY, 1, "other", limit=110)
+    figures.append(desk.risk.book.notional_with(claim))
+    desk.hold(5)
+    figures.append(desk.risk.book.notional_with(claim))
+    assert figures == [1000, 1000, 1100, 1210, 1760]

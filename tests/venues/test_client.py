@@ -12,6 +12,7 @@ from aiohttp import web
 
 from tests.venues.world import (
     KEY,
+    KEYS,
     NOW_MS,
     PASSPHRASE,
     SECRET,
@@ -34,6 +35,7 @@ from tradingd.errors import (
     VenueRefusedError,
     VenueUnavailableError,
 )
+from tradingd.venues.account import make_account
 from tradingd.venues.guarded import StreamFault
 from tradingd.venues.model import Lane, OrderRef
 from tradingd.venues.origins import Origins
@@ -122,7 +124,8 @@ async def test_an_order_that_cannot_have_left_is_refused(venue: Venue) -> None:
         (400, -2010, "Account has insufficient balance for requested action.", VenueRefusedError),
         (400, -2010, "Duplicate order sent.", DuplicateOrderError),
         (401, -2015, "Invalid API-key, IP, or permissions for action.", VenueAuthError),
-        (429, -1003, "Too much request weight used", RateLimitedError),
+        (429, -1003, "Too much request weight used", VenueRefusedError),
+        (418, -1003, "Way too much request weight used", RateLimitedError),
         (503, -1008, "Server is overloaded", VenueUnavailableError),
     ],
 )
@@ -446,3 +449,24 @@ async def test_an_accepted_order_is_the_proof(venue: Venue) -> None:
         seen = await account.create_order(submit())
         assert (seen.exchange_order_id, seen.order_id) == ("28", "t1-1-1")
         assert OrderRef("t1-1-1", SYMBOL, "28") == OrderRef(seen.order_id, seen.symbol, seen.exchange_order_id)
+
+
+async def test_an_order_that_was_sent_by_a_get_may_exist(venue: Venue) -> None:
+    """Deribit creates orders by GET: no verb proves that nothing was done."""
+    venue.tell("GET", "/private/buy", hang_up)
+    venue.tell("GET", "/public/get_time", {"result": NOW_MS})
+    settings = VenueSettings("acc", "deribit", "loopback", urls={"api": {"rest": venue.url}})
+    public = make_public(settings)
+    account = make_account(settings, KEYS, public)
+    market = {
+        "id": "BTC_USDC", "symbol": "BTC/USDC", "base": "BTC", "quote": "USDC", "type": "spot", "spot": True,
+        "precision": {"price": "1", "amount": "0.0001"}, "limits": {}, "contract": False,
+    }  # fmt: skip
+    client = account.orders
+    client.ccxt.set_markets([client.ccxt.safe_market_structure(market)])
+    await client.call("fetch_time", lane=Lane.MARKET)  # the connection is used again, which makes aiohttp retry
+    with pytest.raises(VenueUnavailableError):
+        await client.call("create_order", "BTC/USDC", "limit", "buy", "1", "100", lane=Lane.ORDER)
+    assert len(venue.calls("/private/buy")) == 1
+    await account.close()
+    await public.close()

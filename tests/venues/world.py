@@ -76,7 +76,7 @@ class Venue:
             body = loaded if isinstance(loaded, dict) else {"list": loaded}
         self.seen.append((request.method, request.path, {**request.query, **body}))
         self.headers.append(dict(request.headers))
-        for (method, path), answers in self._told.items():
+        for (method, path), answers in sorted(self._told.items(), key=lambda told: -len(told[0][1])):
             if method == request.method and request.path.endswith(path):
                 answer = answers.pop(0) if len(answers) > 1 else answers[0]
                 return await _response(answer, request)

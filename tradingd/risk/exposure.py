@@ -65,6 +65,17 @@ class _Bounds(NamedTuple):
     worst: tuple[Decimal, Decimal]
 
 
+class _With(NamedTuple):
+    """The worst notional with one more order, and the very objects that it derives from."""
+
+    claim: Claim
+    event: object
+    revision: int
+    held: Decimal
+    cost: Decimal
+    worst: Decimal
+
+
 class ExposureBook(ReservationBook):
     """Reservations, and the exposures they could lead to.
 
@@ -88,6 +99,7 @@ class ExposureBook(ReservationBook):
         self._portfolio = portfolio
         self._prices = prices
         self._cache: dict[str, _Bounds] = {}
+        self._with: _With | None = None
 
     def capabilities(self, instrument: Instrument) -> VenueCapabilities:
         """What the instrument's venue can do of itself."""
@@ -235,7 +247,31 @@ class ExposureBook(ReservationBook):
         return worst
 
     def notional_with(self, claim: Claim, strategy_id: str | None = None) -> Decimal:
-        """The worst notional that a symbol could have on the side of one more order, with that order."""
+        """The worst notional that a symbol could have on the side of one more order, with that order.
+
+        Several limits ask it of the same order, one after the other: of the account it is kept for them.
+        """
+        if strategy_id is not None:
+            return self._notional_with(claim, strategy_id)
+        symbol = claim.symbol
+        position = self._portfolio.get_position(symbol)
+        event, revision = self._prices.latest.get(symbol), self._revision.get(symbol, 0)
+        known = self._with
+        if (
+            known is not None
+            and known.claim is claim
+            and known.event is event
+            and known.revision == revision
+            and known.held is position.quantity
+            and known.cost is position.cost
+        ):
+            return known.worst
+        worst = self._notional_with(claim, None)
+        if self.instrument(symbol).settle == self._portfolio.currency:  # else it hangs on another price, too
+            self._with = _With(claim, event, revision, position.quantity, position.cost, worst)
+        return worst
+
+    def _notional_with(self, claim: Claim, strategy_id: str | None) -> Decimal:
         low, high = self.bounds(claim.symbol, strategy_id, claim)
         far = high if claim.side is Side.BUY else neg(low)
         orders = [*self._of(claim.symbol, claim.side, strategy_id), claim]

@@ -11,6 +11,10 @@ _HOPS = 40
 """How many turns of the loop let everything that is runnable run: what one event sets off takes about ten."""
 
 
+_SHORTEST_S = 1e-6
+"""No sleep is shorter, as in reality: a rounding error must not keep the time from moving."""
+
+
 class VirtualTime:
     """Clock and sleep for components that take both as arguments.
 
@@ -36,7 +40,7 @@ class VirtualTime:
         """Wait until the time has come."""
         self._count += 1
         sleeper: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heappush(self._sleepers, (self._elapsed + max(0.0, seconds), self._count, sleeper))
+        heappush(self._sleepers, (self._elapsed + max(_SHORTEST_S, seconds), self._count, sleeper))
         await sleeper
 
     async def until(self, reached: Callable[[], bool], *, within_s: float = 600.0) -> None:
@@ -48,14 +52,9 @@ class VirtualTime:
         """
         end = self._elapsed + within_s
         while not reached():
-            for _ in range(_HOPS):
-                await asyncio.sleep(0)
-                if reached():
-                    return
-            if self.busy():
+            if await self._idle(reached) or self._leap(end):
                 continue
-            if not self._leap(end):
-                raise TimeoutError(f"not reached within {within_s} s, that is at {self._elapsed:.1f} s")
+            raise TimeoutError(f"not reached within {within_s} s, that is at {self._elapsed:.1f} s")
 
     async def pass_by(self, seconds: float) -> None:
         """Let everything run for so many seconds."""
@@ -68,10 +67,17 @@ class VirtualTime:
 
     async def settle(self) -> None:
         """Let everything run that is runnable now."""
-        for _ in range(_HOPS):
+        await self._idle(lambda: False)
+
+    async def _idle(self, reached: Callable[[], bool]) -> bool:
+        """Let run what is runnable, and what is real end; True if `reached` before that is over."""
+        quiet = 0
+        while quiet < _HOPS:
             await asyncio.sleep(0)
-        while self.busy():  # noqa: ASYNC110 - what is real goes on meanwhile, and does not tell
-            await asyncio.sleep(0)
+            if reached():
+                return True
+            quiet = 0 if self.busy() else quiet + 1  # what ends just now has consequences yet
+        return False
 
     def _leap(self, end: float) -> bool:
         """Wake the first sleeper, if it is due by `end`."""

@@ -51,7 +51,7 @@ class Judge(msgspec.Struct, frozen=True):
     def own(self, method: str, call: Call, error: TradingdError) -> TradingdError:
         """For an error of the budget or the allow-list; before an order has left, that it has not is known."""
         text = f"{self.name}: {method}: {error}"
-        if method.startswith(_ACTIONS) and not call.acted:
+        if method.startswith(_ACTIONS) and not call.sent:
             return VenueRefusedError(f"{text}; it was not sent", NOT_SENT)
         if isinstance(error, RateLimitedError):
             return RateLimitedError(text, error.retry_after_s)
@@ -64,7 +64,9 @@ class Judge(msgspec.Struct, frozen=True):
             return VenueRefusedError(f"{self._told(method, call, error)}; it was not sent", NOT_SENT)
         if method.startswith("watch"):
             return self._stream_failure(self._told(method, call, error), kinds, error)
-        acted = (call.acted and _was_connected(error)) or not method.startswith(_ACTIONS)
+        # A connection that was never made proves it only for a first request: some calls of ccxt's are several.
+        left = call.sent > 1 or (call.sent == 1 and _was_connected(error))
+        acted = left or not method.startswith(_ACTIONS)
         verdict, code = judge(Answer(call.status, call.body, kinds, acted), self.codes)
         return self._error_of(verdict, code, method, self._told(method, call, error, code))
 
@@ -75,7 +77,8 @@ class Judge(msgspec.Struct, frozen=True):
             return VenueAuthError(text, code)
         if verdict is Verdict.UNKNOWN_ORDER:
             return VenueRefusedError(text, UNKNOWN_ORDER)
-        if verdict is Verdict.LIMITED:
+        is_limit = verdict is Verdict.TURNED_AWAY and not method.startswith("create")
+        if is_limit or verdict is Verdict.LIMITED:
             return RateLimitedError(text, self.banned_for() or None)
         if verdict is Verdict.UNKNOWN:
             return VenueUnavailableError(text)

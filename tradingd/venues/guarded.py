@@ -1,7 +1,7 @@
 """ccxt's exchange class with what we cannot do without: a subclass made at run time, ccxt's files untouched.
 
 - `throttle` asks the account's weight budget, in the lane of the call that is under way.
-- `fetch` sends to hosts on the allow-list only, and notes whether a request that acts has left.
+- `fetch` sends to hosts on the allow-list only, and counts the requests that leave.
 - `on_rest_response` refuses what is not a JSON object or list: ccxt makes an order without an id of it.
 - A frame that raises in a handler ends ccxt's receive loop for good; here it is counted, kept and passed over.
 - A socket that was given up while it was dialled is closed when it connects.
@@ -46,16 +46,14 @@ class StreamFault(msgspec.Struct, frozen=True):
 class Call:
     """What is noted of one call while it is under way."""
 
-    __slots__ = ("acted", "body", "lane", "sent", "status")
+    __slots__ = ("body", "lane", "sent", "status")
 
     def __init__(self, lane: Lane) -> None:
         self.lane = lane
         self.status: int | None = None
         self.body: Untyped = None
-        self.acted = False
-        """Whether a request left that may have changed anything at the venue."""
-        self.sent = False
-        """Whether any request left."""
+        self.sent = 0
+        """How many requests were about to leave. Any may act: some venues create orders by a GET."""
 
 
 CALL: ContextVar[Call | None] = ContextVar("venue_call", default=None)
@@ -94,14 +92,13 @@ class Guard:
             parts = urlsplit(url)
             raise VenueUnavailableError(f"{parts.scheme}://{parts.netloc} is not on this venue's allow-list")
 
-    def sending(self, url: str, method: str) -> None:
+    def sending(self, url: str) -> None:
         """Note that a request is about to leave."""
         self.check(url)
         call = CALL.get()
         if call is not None:
             call.status, call.body = None, None
-            call.sent = True
-            call.acted = call.acted or method != "GET"
+            call.sent += 1
 
     def answered(self, status: int, headers: Mapping[str, str], body: str) -> str:
         """Note an answer; raise where its body is no JSON object or list."""
@@ -183,7 +180,7 @@ def _fetch_of(base: Untyped) -> Untyped:
     async def fetch(
         self: Untyped, url: str, method: str = "GET", headers: Untyped = None, body: Untyped = None
     ) -> Untyped:
-        self.guard.sending(url, method)
+        self.guard.sending(url)
         return await base.fetch(self, url, method, headers, body)
 
     return fetch

@@ -119,7 +119,8 @@ def exchange_ids() -> tuple[str, ...]:
 
 
 def _modules(package: str) -> Iterator[str]:
-    for module in pkgutil.iter_modules(sys.modules[package].__path__):
+    spec = importlib.util.find_spec(package)  # the package itself need not have been imported
+    for module in pkgutil.iter_modules(None if spec is None else spec.submodule_search_locations):
         if not module.ispkg:
             yield module.name
 

@@ -35,6 +35,8 @@ class Verdict(Enum):
     UNKNOWN_ORDER = auto()
     AUTH = auto()
     LIMITED = auto()
+    TURNED_AWAY = auto()
+    """Refused for too many requests by a code that we know: what was asked has not been done."""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -66,7 +68,8 @@ class Codes(msgspec.Struct, frozen=True, kw_only=True):
 
 _OPEN_STATUSES = frozenset({408, 409, 425})
 """4xx that do not say that nothing was done."""
-_LIMITS = frozenset({418, 429})
+_BANNED = 418
+_LIMITS = frozenset({_BANNED, 429})
 _DEFINITE = frozenset({
     "ArgumentsRequired", "BadRequest", "BadSymbol", "ContractUnavailable", "InsufficientFunds", "InvalidOrder",
     "MarketClosed", "NotSupported", "OperationRejected", "PermissionDenied", "RestrictedLocation",
@@ -92,7 +95,8 @@ def judge(answer: Answer, codes: Codes) -> tuple[Verdict, str]:
     if _one_of(told, text, codes.duplicate):
         return Verdict.DUPLICATE, code
     if answer.status in _LIMITS:
-        return Verdict.LIMITED, code
+        is_known = answer.status != _BANNED and _one_of(told, text, codes.limited | codes.refused)
+        return (Verdict.TURNED_AWAY if is_known else Verdict.LIMITED), code
     is_open = answer.status >= 500 or answer.status in _OPEN_STATUSES or 300 <= answer.status < 400  # noqa: PLR2004
     if answer.body is None or is_open or _one_of(told, text, codes.unknown):
         return Verdict.UNKNOWN, code

@@ -143,7 +143,7 @@ class AccountReads:
         for method in self._closed_methods():
             what = f"{self.name}: {method}"
             theirs = self.public.to_ccxt(symbol)
-            told, body = await self._read(method, theirs, since_ns // _MS, lane=Lane.EVIDENCE)
+            told, body = await self._read(method, theirs, since_ns // _MS or None, lane=Lane.EVIDENCE)
             for entry in entries(told, body, what):
                 seen = self._convert.order(entry, what, symbol=symbol)
                 if seen.status is not SeenStatus.OPEN:
@@ -162,7 +162,7 @@ class AccountReads:
         return [method for unified, method in both.items() if self.orders.has(unified)]
 
     async def fetch_trades(self, symbol: str, since_ns: int) -> Sequence[TradeSeen]:
-        """Read our trades from `since_ns` on, oldest first: a page or more; the caller goes on until nothing is new.
+        """Read our trades from `since_ns` on, oldest first; the caller goes on until nothing is new.
 
         Where a request may reach only so far, empty stretches are passed over. Where the venue tells the newest
         page, those before it are read as well, for a caller that goes on from the last would miss them. A page of
@@ -184,27 +184,40 @@ class AccountReads:
     async def _with_earlier(self, symbol: str, since_ms: int, found: list[TradeSeen]) -> list[TradeSeen]:
         """`found`, and the pages before it back to `since_ms`."""
         while found[0].ts // _MS > since_ms:
-            until = found[0].ts // _MS + 1
-            page = await self._trades(symbol, since_ms, {"until": until})
+            oldest = found[0].ts // _MS
+            page = await self._trades(symbol, since_ms, {"until": oldest})
+            if page and not _known_in(page, found):  # the end is not included there: the rest of that instant
+                page += await self._trades(symbol, since_ms, {"until": oldest + 1})
+            elif page and len(_known_in(page, found)) == len(page) and oldest > since_ms:
+                page = await self._trades(symbol, since_ms, {"until": oldest - 1})
             known = {trade.trade_id for trade in found}
-            earlier = [trade for trade in page if trade.trade_id not in known and trade.ts // _MS <= until]
+            earlier = {
+                each.trade_id: each for each in page if each.trade_id not in known and each.ts <= found[0].ts
+            }
             if not earlier:
-                if len(page) >= self.traits.trades_page and any(trade.ts // _MS > until for trade in page):
-                    raise VenueUnavailableError(f"{self.name}: fetch_my_trades: earlier trades cannot be read")
+                self._refuse_unread(page, oldest)
                 return found
-            found = sorted([*earlier, *found], key=lambda trade: trade.ts)
+            found = sorted([*earlier.values(), *found], key=lambda trade: trade.ts)
         return found
+
+    def _refuse_unread(self, page: list[TradeSeen], oldest_ms: int) -> None:
+        """Refuse a history that goes on before what can be read of it."""
+        is_full = len(page) >= self.traits.trades_page
+        if is_full and any(trade.ts // _MS >= oldest_ms for trade in page):
+            raise VenueUnavailableError(f"{self.name}: fetch_my_trades: earlier trades cannot be read")
 
     async def _whole_instant(self, symbol: str, found: list[TradeSeen]) -> list[TradeSeen]:
         instant = found[0].ts
-        while self.row.trades_from_id and found[-1].ts == instant:
+        # No page holds one trade only, so that the usual case costs no second read.
+        while self.row.trades_from_id and len(found) > 1 and found[-1].ts == instant:
             known = [int(trade.trade_id) for trade in found if trade.trade_id.isdecimal()]
             if len(known) != len(found):
                 return found
             more = await self._trades(symbol, None, {self.row.trades_from_id: str(max(known) + 1)})
-            if not more:
+            fresh = [trade for trade in more if trade.trade_id.isdecimal() and int(trade.trade_id) > max(known)]
+            if not fresh:
                 return found
-            found += more
+            found += fresh
         return found
 
     async def _trades(self, symbol: str, since_ms: int | None, params: dict[str, Untyped]) -> list[TradeSeen]:
@@ -257,3 +270,8 @@ class AccountReads:
         if not self.orders.has(unified):
             raise VenueRefusedError(f"{self.name}: this venue has no {unified}", NOT_SENT)
         return await self.orders.watch(method)
+
+
+def _known_in(page: list[TradeSeen], found: list[TradeSeen]) -> list[TradeSeen]:
+    known = {trade.trade_id for trade in found}
+    return [trade for trade in page if trade.trade_id in known]

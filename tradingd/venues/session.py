@@ -54,7 +54,8 @@ def own_session(*, is_plain: bool) -> Session:
     """A session of our own: no cookies, and no proxy from the environment; `is_plain` where TLS is never used."""
     context: ssl.SSLContext | bool = True if is_plain else _certificates()
     connector = aiohttp.TCPConnector(ssl=context, limit=0, ttl_dns_cache=60)
-    return Session(
-        aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False),
-        is_ours=True,
-    )
+    session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
+    # aiohttp would send a GET or DELETE again on a connection that turns out to be closed, and there are venues
+    # that create orders by GET.
+    session._retry_connection = False  # noqa: SLF001 - it has no public face
+    return Session(session, is_ours=True)

@@ -1,7 +1,8 @@
 """The one per-venue table: what ccxt's unified interface does not say, or gets wrong.
 
-No other module has a branch for an exchange. A venue that is not in the table gets `DEFAULT`: the unified
-parameter `clientOrderId`, letters and digits only, and for its codes those in ccxt's own table of it.
+No other module has a branch for an exchange. A venue that is not in the table gets `DEFAULT`: our id goes
+out as the unified `clientOrderId`, letters and digits only, orders are named by the venue's own ids, and its codes
+are those in ccxt's own table of it.
 The codes are from the venues' documents and from ccxt's tables; what is listed nowhere leaves the outcome unknown.
 """
 
@@ -75,7 +76,7 @@ class VenueRow(msgspec.Struct, frozen=True, kw_only=True):
     echoes_client_id: bool = False
     """Whether the answer to a create must have our id: one without it proves nothing."""
     own_id_fields: tuple[str, ...] = ()
-    """Where the raw answer has our id where ccxt takes another one for it."""
+    """Where the raw answer has our id, where ccxt takes another one for it or, with trades, none."""
     stream_fee_sign: int = 1
     """-1 where fees on the stream of our trades are told from the account's view: negative for a charge."""
     withdrawals: Permission | None = None
@@ -128,7 +129,7 @@ _BINANCE = VenueRow(
     cancel=ClientIdUse("origClientOrderId"),
     fetch=ClientIdUse("origClientOrderId"),
     echoes_client_id=True,
-    own_id_fields=("origClientOrderId",),
+    own_id_fields=("origClientOrderId", "C", "c"),
     withdrawals=Permission("sapi_get_account_apirestrictions", ("enableWithdrawals",)),
     used_weight_header="x-mbx-used-weight-1m",
     used_weight_limit=6000.0,
@@ -139,6 +140,7 @@ _BINANCE = VenueRow(
     options={
         "warnOnFetchOpenOrdersWithoutSymbol": False,
         # The stream's trades then have the ids that the history over REST has.
+        "watchTrades": {"name": "aggTrade"},
         "watchTradesForSymbols": {"name": "aggTrade"},
     },
 )
@@ -166,6 +168,7 @@ _TABLE = _rows(
             dead_man="cancelAllOrdersAfter",
         ),
         echoes_client_id=True,
+        own_id_fields=("clOrdId",),
         stream_fee_sign=-1,
         amends=True,
         withdrawals=Permission("private_get_account_config", ("data", 0, "perm"), frozenset({"withdraw"})),
@@ -187,6 +190,7 @@ _TABLE = _rows(
         amends=True,
         buys_base_at_market=True,
         echoes_client_id=True,
+        own_id_fields=("orderLinkId",),
         withdrawals=Permission(
             "private_get_v5_user_query_api",
             ("result", "permissions", "Wallet"),
@@ -225,6 +229,7 @@ _TABLE = _rows(
         cancel=_BY_ID,
         fetch=_BY_ID,
         echoes_client_id=True,
+        own_id_fields=("text",),
         clock_codes=frozenset({"REQUEST_EXPIRED"}),
     ),
     VenueRow(
@@ -270,11 +275,17 @@ _TABLE = _rows(
     VenueRow(
         traits=VenueTraits(exchange_id="mexc", trades_page=100, trades_window_s=30 * 86_400.0),
         codec=PlainCodec(32),
-        create_param="newClientOrderId",
-        cancel=ClientIdUse("origClientOrderId"),
-        fetch=ClientIdUse("origClientOrderId"),
+        create_param="clientOrderId",
         own_id_fields=("origClientOrderId",),
         clock_codes=frozenset({"700003"}),
+    ),
+    VenueRow(
+        traits=VenueTraits(
+            exchange_id="htx",
+            trades_page=500,
+            trades_window_s=2 * 86_400.0,
+            dead_man="cancelAllOrdersAfter",
+        ),
     ),
 )
 
@@ -290,8 +301,12 @@ def DEFAULT(exchange_id: str, *, dead_man: str = "") -> VenueRow:  # noqa: N802 
             visibility_s=60.0,
             trades_page=50,
             trades_window_s=86_400.0,
+            fetches_by_client_id=False,
             dead_man=dead_man,
-        )
+        ),
+        # A call that ignores our id would ask for an order named None, and its "no such order" be no evidence.
+        cancel=NOWHERE,
+        fetch=NOWHERE,
     )
 
 

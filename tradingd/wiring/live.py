@@ -227,7 +227,7 @@ def live_options(settings: Settings, market: ConnectedMarket, strategies: Sequen
         "mode": settings.run.mode.upper(),
         "make_feed": lambda log: market.feed(needed, _teller(log)),
         "tick_s": _TICK_S,
-        "keep_reducing": settings.run.mode == "live",
+        "keep_reducing": settings.runtime.on_stop == "keep_protective",
     }
 
 

@@ -3,7 +3,6 @@
 import time as wall
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from contextvars import ContextVar
 from decimal import Decimal
 from inspect import iscoroutinefunction
 from typing import Any
@@ -14,9 +13,11 @@ from tradingd.testing import VirtualTime
 from tradingd.testing.exchange import scripts
 from tradingd.testing.exchange.engine import Engine
 from tradingd.testing.exchange.faults import Fault, Rule, ScriptedFaults
+from tradingd.testing.exchange.limits import LimitPlan, Limits
 from tradingd.testing.exchange.model import Call, FeePlan, Side, TimeInForce
 from tradingd.testing.exchange.server import LoopbackExchange
 from tradingd.venues.account import make_account
+from tradingd.venues.model import Lane
 from tradingd.venues.public import PublicVenue, make_public
 from tradingd.venues.settings import Credentials, VenueSettings
 
@@ -25,10 +26,6 @@ KEY, SECRET, ANN = "loopback-key", "loopback-secret", "ann"
 
 POLICY = EvidencePolicy(stream_grace_s=1e6)
 """Virtual time leaps while a stream's frame is still in the socket: only tests of that judge the streams."""
-
-
-_INSIDE: ContextVar[bool] = ContextVar("_INSIDE", default=False)
-"""Whether what runs is a call that is counted: what sleeps elsewhere (a stream's dial) holds up no call."""
 
 
 class Counted:
@@ -46,37 +43,27 @@ class Counted:
 
         async def counted(*args: Any) -> Any:
             self.under_way += 1
-            inside = _INSIDE.set(True)
             try:
                 return await member(*args)
             finally:
-                _INSIDE.reset(inside)
                 self.under_way -= 1
 
         return counted
 
 
-class Sleeper:
-    """Sleeps of what is under way: virtual time goes on meanwhile."""
+class Delays:
+    """What the exchange keeps calls waiting for: virtual time goes on meanwhile."""
 
     def __init__(self, time: VirtualTime) -> None:
         self._time = time
         self.asleep = 0
 
-    async def ours(self, seconds: float) -> None:
-        """What the client waits for."""
-        await self._sleep(seconds, counts=_INSIDE.get())
-
-    async def theirs(self, seconds: float) -> None:
-        """What the exchange keeps a call waiting for."""
-        await self._sleep(seconds, counts=True)
-
-    async def _sleep(self, seconds: float, *, counts: bool) -> None:
-        self.asleep += counts
+    async def sleep(self, seconds: float) -> None:
+        self.asleep += 1
         try:
             await self._time.sleep(seconds)
         finally:
-            self.asleep -= counts
+            self.asleep -= 1
 
 
 class LoopbackRig(Rig):
@@ -130,9 +117,11 @@ async def loopback(
 ) -> AsyncIterator[LoopbackRig]:
     """An exchange with a book of two levels a side, and a broker with an account on it."""
     time = VirtualTime(wall.time_ns())
-    sleeper = Sleeper(time)
-    faults = ScriptedFaults(monotonic=time.monotonic, sleep=sleeper.theirs)
+    delays = Delays(time)
+    faults = ScriptedFaults(monotonic=time.monotonic, sleep=delays.sleep)
     async with LoopbackExchange(faults=faults, tls=tls) as exchange:
+        # Its clock is the real one, for signatures; what it counts per minute is counted by virtual time.
+        exchange.desk.limits = Limits(LimitPlan(), lambda: time.now() // 1_000_000)
         exchange.add_account(KEY, SECRET, {"BTC": 2, "USDT": 100_000, "ETH": 10}, name=ANN, fees=fees)
         for symbol, middle in (("BTCUSDT", 50_000), ("ETHUSDT", 2_000)):
             exchange.engine.house_set_book(
@@ -144,11 +133,17 @@ async def loopback(
         url = "" if tls else exchange.rest_url
         settings = VenueSettings("acc", "binance", "loopback", url, order_timeout_s=1.0, market_timeout_s=3.0)
         public = make_public(
-            settings, session=session, now=wall.time_ns, monotonic=time.monotonic, sleep=sleeper.ours
+            settings, session=session, now=wall.time_ns, monotonic=time.monotonic, sleep=time.sleep
         )
         account = make_account(settings, Credentials(api_key=KEY, secret=SECRET), public, session=session)
         counted = Counted(account, time)
-        time.busy = lambda: counted.under_way > sleeper.asleep
+        budget = public.client.budget
+
+        def busy() -> bool:
+            """Whether a call is under way that waits neither for its turn nor for a fault's delay."""
+            return counted.under_way > delays.asleep + sum(map(budget.waiting, Lane))
+
+        time.busy = busy
         try:
             await public.open([BTC, ETH])
             await account.open()

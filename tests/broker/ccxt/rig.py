@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
+from typing import Any, Self
 
 from tradingd.broker.ccxt.broker import CcxtBroker
 from tradingd.domain.enums import OrderStatus, OrderType, Side, TimeInForce
@@ -196,7 +196,7 @@ class Rig(Books):
                 "now": self.time.now,
                 "monotonic": self.time.monotonic,
                 "sleep": self.time.sleep,
-                "random": random.Random(7),
+                "random": random.Random(7),  # noqa: S311 - it spreads delays
                 "quiet": self._quiet,
                 **options,
             },
@@ -211,7 +211,7 @@ class Rig(Books):
     async def _quiet(self) -> None:
         """The synchronous manager has handled everything already."""
 
-    async def __aenter__(self) -> "Rig":
+    async def __aenter__(self) -> Self:
         self._tasks = [asyncio.create_task(start(), name=name) for name, start in self.broker.tasks().items()]
         return self
 

@@ -212,7 +212,7 @@ async def test_a13_page_of_a_firewall(fault: str) -> None:
 
 
 async def test_a14_unknown_order_is_not_canceled() -> None:
-    """A14: a cancel answered 'unknown order' though the order works is asked for again; it ends when it is read."""
+    """A14: a cancel answered 'unknown order' though the order works is repeated, until it is read as over."""
     async with loopback() as rig:
         order_id = await resting(rig)
         rig.strike("unknown-order-2011")
@@ -253,7 +253,8 @@ async def test_a15_history_cut_inside_an_instant_halts() -> None:
     """A15: more trades of one millisecond than a page shows are never passed over: complete, or halted."""
     async with loopback() as rig:
         rig.strike("paging", times=0)
-        rig.exchange._clock = lambda at=rig.exchange.now_ms() + 1: at
+        instant = rig.exchange.now_ms() + 1
+        rig.exchange._clock = lambda: instant
         order_id = await resting(rig, quantity="0.4")
         rig.hit("BTCUSDT", "49010", "10")
         for _ in range(4):
@@ -292,8 +293,7 @@ async def test_a26_key_is_revoked() -> None:
 
 
 async def test_a28_change_is_never_two_orders() -> None:
-    """A28: where the venue changes no orders in place, the new one goes out when the old one is over; refused,
-    neither is left, and never were there two."""
+    """A28: where no order is changed in place the new one follows the old; refused, none is left, never two."""
     async with loopback() as rig:
         order_id = await resting(rig)
         most = 0

@@ -1,12 +1,12 @@
 """Orders on a venue in memory: each outcome, and what is told of it."""
 
-from decimal import Decimal as D
+import asyncio
 
 import pytest
 
-from tests.broker.ccxt.rig import BTC, Rig
+from tests.broker.ccxt.rig import BTC, D, Rig
+from tradingd.domain.enums import Liquidity, Side
 from tradingd.domain.enums import OrderStatus as S
-from tradingd.domain.enums import Side
 from tradingd.domain.events import ReportKind as K
 from tradingd.domain.events import VenueCondition as C
 from tradingd.errors import RateLimitedError, VenueAuthError, VenueRefusedError, VenueUnavailableError
@@ -312,7 +312,7 @@ async def test_late_fill_after_a_cancel_is_booked() -> None:
         rig.cancel(order_id)
         await rig.until_status(order_id, S.CANCELED)
         rig.venue.muted = True
-        rig.venue._book(BTC, BUY, D(1), D(49_000), "1", rig.venue.trades and None or "TAKER")
+        rig.venue._book(BTC, BUY, D(1), D(49_000), "1", Liquidity.MAKER)
         await rig.until(lambda: rig.get(order_id).filled == 1, within_s=10)
 
 
@@ -454,8 +454,6 @@ async def test_settled_waits_for_what_is_outstanding() -> None:
         async def wait() -> None:
             await rig.broker.settled()
             done.append(rig.status(order_id))
-
-        import asyncio
 
         task = asyncio.create_task(wait())
         await rig.until(lambda: bool(done))

@@ -151,6 +151,17 @@ def test_an_unclosed_candle_of_rest_is_no_bar() -> None:
     assert join.history([make(0, 10.5)], START + MINUTE + SECOND) == [make(0, 10.5)]
 
 
+def test_candles_of_nothing() -> None:
+    """Where bars are those of trades, a candle in which nothing was traded is none."""
+    rows = [
+        make(0, 10.0),
+        Bar(START + 2 * MINUTE, "X", 10.0, 10.0, 10.0, 10.0, 0.0, START + MINUTE),
+        make(2, 12.0),
+    ]
+    assert BarJoin(MINUTE, START).history(rows, START + 3 * MINUTE) == rows
+    assert BarJoin(MINUTE, START, empty=False).history(rows, START + 3 * MINUTE) == [rows[0], rows[2]]
+
+
 def make(minute: int, close: float) -> Bar:
     """A bar of one minute."""
     opened = START + minute * MINUTE

@@ -210,6 +210,20 @@ def test_a_stream_that_missed_something_is_not_cleared_by_a_later_look() -> None
     assert live.judge(16.0) is Silence.FINE
 
 
+def test_silence_that_cannot_be_looked_at_is_given_more_time() -> None:
+    """Where no look tells a quiet market from a dead stream, a stream that was stale may be silent for longer."""
+    live, limits = Liveness(can_look=False), list[float]()
+    for number in range(6):
+        live.opened(float(number))
+        limits.append(live.limit_s)
+        live.gave_up()
+    assert limits == [15.0, 30.0, 60.0, 120.0, 180.0, 180.0]
+    blind = Liveness()
+    blind.gave_up()
+    blind.opened(0.0)
+    assert blind.limit_s == 15.0
+
+
 def test_a_look_that_the_stream_overtook_says_nothing() -> None:
     """What was asked before the stream spoke may well differ from what it says now."""
     live = Liveness()
@@ -310,7 +324,7 @@ def test_backoff_grows_with_jitter_and_has_an_end() -> None:
     for failures in range(40):
         full = min(30.0, 0.25 * 2**failures)
         assert full / 2 <= dialer.again(failures, 0.0) <= full
-    assert dialer.again(0, 0.0, retry_after_s=77.0) == 77.0
+    assert 77.1 < dialer.again(0, 0.0, retry_after_s=77.0) < 77.3
     assert len({dialer.again(3, 0.0) for _ in range(20)}) == 20
 
 

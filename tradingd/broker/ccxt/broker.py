@@ -18,8 +18,8 @@ from tradingd.broker.ccxt.search import Search
 from tradingd.broker.ccxt.sending import Sender
 from tradingd.broker.ccxt.streams import StreamWatch
 from tradingd.broker.ccxt.tape import Orphan
-from tradingd.broker.ccxt.tracked import Phase, Tracked
-from tradingd.domain.events import Balance, Event, MarketEvent, SubmitOrder, VenueCondition
+from tradingd.broker.ccxt.tracked import Change, Phase, Tracked
+from tradingd.domain.events import Balance, Event, MarketEvent, ModifyOrder, SubmitOrder, VenueCondition
 from tradingd.domain.money import ZERO
 from tradingd.domain.venue import VenueCapabilities
 from tradingd.errors import UsageError, VenueAuthError, VenueRefusedError, VenueUnavailableError
@@ -127,10 +127,17 @@ class CcxtBroker(Broker):
         quantity: Decimal | None = None,
         limit_price: Decimal | None = None,
         stop_price: Decimal | None = None,
+        *,
+        change: int = 0,
     ) -> None:
-        """Ask for a change in place."""
-        self._desk.modify(order_id, quantity, limit_price, stop_price)
+        """Ask for a change in place; the answer repeats the number `change`."""
+        self._desk.modify(order_id, Change(quantity, limit_price, stop_price, change))
         self._due.set()
+
+    def on_submit_modify(self, command: ModifyOrder) -> None:
+        """Take execution's change."""
+        quantity, limit, stop = command.quantity, command.limit_price, command.stop_price
+        self.modify_order(command.order_id, quantity, limit, stop, change=command.change)
 
     def on_market_data(self, data: MarketEvent) -> None:
         """A real venue needs no telling."""
@@ -291,7 +298,7 @@ class CcxtBroker(Broker):
         elif isinstance(what, Orphan):
             await self._reader.identify(what)
         elif what:
-            await self._reader.read_trades(what)
+            await self._reader.poll_trades(what)
         else:
             await self._refresh()
 

@@ -32,10 +32,12 @@ def wanted(tracked: Tracked) -> SubmitOrder:
     )
 
 
-def drop(tracked: Tracked) -> None:
-    """The change under way is over."""
-    if tracked.changes:
-        tracked.changes.popleft()
+def drop(tracked: Tracked, venue: str, ts: int, reason: str) -> list[BrokerReport]:
+    """The change under way was not made."""
+    if not tracked.changes:
+        return []
+    number, rejected = tracked.changes.popleft().number, ReportKind.MODIFY_REJECTED
+    return [BrokerReport(ts, venue, tracked.order_id, rejected, tracked.exchange_id, reason, change=number)]
 
 
 def granted(tracked: Tracked, venue: str, ts: int) -> list[BrokerReport]:
@@ -55,6 +57,7 @@ def granted(tracked: Tracked, venue: str, ts: int) -> list[BrokerReport]:
             change.quantity,
             change.limit_price,
             change.stop_price,
+            change=change.number,
         )
     ]
 
@@ -75,9 +78,7 @@ def judge(
     if change.unchanged_at is None:
         change.unchanged_at = asked_at
     elif asked_at - change.unchanged_at >= policy.edit_span_s:
-        drop(tracked)
-        why = "no answer came, and the order is read as it was"
-        return [BrokerReport(ts, venue, tracked.order_id, ReportKind.MODIFY_REJECTED, "", why)]
+        return drop(tracked, venue, ts, "no answer came, and the order is read as it was")
     return []
 
 

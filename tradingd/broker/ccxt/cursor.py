@@ -27,6 +27,8 @@ class Cursor:
     def __init__(self, since_ns: int, kept: int = 20_000) -> None:
         self.since_ns = since_ns
         """The time of the latest known trade, or where to begin."""
+        self.whole_ns = -1
+        """An instant of which is known that all its trades are: it need not be looked behind again."""
         self._kept = kept
         self._known: OrderedDict[TradeKey, None] = OrderedDict()
 
@@ -63,8 +65,10 @@ class Paging(msgspec.Struct):
     since_ns: int
     until_ns: int
     window_ns: int | None = None
-    instant_ns: int = 0
-    """The instant that the last page was all of, while it is found out whether the page was cut there; else 0."""
+    whole_ns: int = -1
+    """An instant whose trades are all known."""
+    instant_ns: int = -1
+    """The instant that the last page was all of, while it is found out whether the page was cut there; else -1."""
     later_ns: int = 0
     """The time of what was found behind it."""
     seen: set[TradeKey] = msgspec.field(default_factory=set)
@@ -73,7 +77,8 @@ class Paging(msgspec.Struct):
     def of(cls, cursor: Cursor, now_ns: int, overlap_s: float, window_s: float | None) -> "Paging":
         """A read that begins `overlap_s` before what is known."""
         since = max(0, cursor.since_ns - int(overlap_s * _NS))
-        return cls(since, now_ns, None if window_s is None else int(window_s * _NS))
+        window = None if window_s is None else int(window_s * _NS)
+        return cls(since, now_ns, window, cursor.whole_ns)
 
     def take(self, trades: Sequence[TradeSeen]) -> tuple[Step, list[TradeSeen]]:
         """Take a page; returns what to do next, and those of its trades that this read had not seen."""
@@ -84,24 +89,32 @@ class Paging(msgspec.Struct):
             return self._judge(named), fresh
         if fresh:
             self.since_ns = max(self.since_ns, *(trade.ts for trade in fresh))
-            if self.instant_ns:  # there is more behind the instant: look whether its page shows that, too
+            if self.instant_ns >= 0 and self._reaches(self.since_ns):
+                # There is more behind the instant: look whether its page shows that, too.
                 self.later_ns, self.since_ns = self.since_ns, self.instant_ns
+            else:
+                self.instant_ns = -1
             return Step.GO_ON, fresh
-        self.instant_ns = 0
+        self.instant_ns = -1
+        is_instant = len(named) > 1 and all(trade.ts == self.since_ns for trade in named)
+        if is_instant and self.since_ns != self.whole_ns:
+            # Either these are the last there are, or they fill the page: what comes a moment later tells.
+            self.instant_ns = self.whole_ns = self.since_ns
+            self.since_ns += _MS
+            return Step.GO_ON, []
         if self.window_ns is not None and self.since_ns + self.window_ns < self.until_ns:
             self.since_ns += self.window_ns
             return Step.GO_ON, []
-        if len(named) > 1 and all(trade.ts == self.since_ns for trade in named):
-            # Either these are the last there are, or they fill the page: what comes a moment later tells.
-            self.instant_ns = self.since_ns
-            self.since_ns += _MS
-            return Step.GO_ON, []
         return Step.DONE, []
 
+    def _reaches(self, moment_ns: int) -> bool:
+        """Whether a page from the instant on could show that moment."""
+        return self.window_ns is None or moment_ns <= self.instant_ns + self.window_ns
+
     def _judge(self, page: Sequence[TradeSeen]) -> Step:
-        """The page of one instant was read again, now that there is something behind it: does it show that?"""
+        """The page of one instant was read again: it is whole if it shows what is behind that instant."""
         is_whole = any(trade.ts > self.instant_ns for trade in page)
-        self.since_ns, self.instant_ns, self.later_ns = max(self.later_ns, self.since_ns), 0, 0
+        self.since_ns, self.instant_ns, self.later_ns = max(self.later_ns, self.since_ns), -1, 0
         return Step.GO_ON if is_whole else Step.STUCK
 
 

@@ -53,18 +53,18 @@ class Desk:
         if tracked.phase in _CANCELABLE and not tracked.canceling:
             tracked.cancel_at = self._fates.monotonic()
 
-    def modify(self, order_id: str, quantity: Decimal | None, limit: Decimal | None, stop: Decimal | None) -> None:
-        """Ask for a change in place."""
+    def modify(self, order_id: str, change: Change) -> None:
+        """Ask for a change in place; those of one order are made one after the other."""
         tracked = self._fates.book.open.get(order_id)
+        rejected = ReportKind.MODIFY_REJECTED
         if tracked is None:
-            self._fates.report(order_id, ReportKind.MODIFY_REJECTED, "UNKNOWN_ORDER: not open")
-            return
-        if not self._fates.account.capabilities.modify:
+            self._fates.report(order_id, rejected, "UNKNOWN_ORDER: not open", change=change.number)
+        elif not self._fates.account.capabilities.modify:
             why = f"UNSUPPORTED: {self._fates.venue} changes no orders"
-            self._fates.report(order_id, ReportKind.MODIFY_REJECTED, why)
-            return
-        self._fates.moves += 1
-        tracked.changes.append(Change(quantity, limit, stop))
+            self._fates.report(order_id, rejected, why, change=change.number)
+        else:
+            self._fates.moves += 1
+            tracked.changes.append(change)
 
     # --- sending ---------------------------------------------------------------------------------------------
 
@@ -190,9 +190,9 @@ class Desk:
         """The venue refused a change, definitely."""
         tracked = self._fates.book.open.get(order_id)
         if tracked is not None:
-            changes.drop(tracked)
+            told = changes.drop(tracked, self._fates.venue, self._fates.now(), f"{code}: {text}")
+            self._fates.out.extend(told)
             self._fates.exists(tracked, "")
-            self._fates.report(order_id, ReportKind.MODIFY_REJECTED, f"{code}: {text}")
             if code == "UNKNOWN_ORDER":
                 tracked.read_at = self._fates.monotonic()
 

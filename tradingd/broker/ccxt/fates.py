@@ -18,6 +18,7 @@ What is done with commands and answers is in `desk`, with what is read in `searc
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 
+from tradingd.broker.ccxt import changes
 from tradingd.broker.ccxt.evidence import Case
 from tradingd.broker.ccxt.policy import EvidencePolicy
 from tradingd.broker.ccxt.tape import Tape
@@ -188,9 +189,8 @@ class Fates:
         tracked.phase, tracked.case = Phase.OVER, None
         tracked.read_at = tracked.cancel_at = None
         tracked.cancel_wanted = False
-        for _ in tracked.changes:
-            self.report(tracked.order_id, ReportKind.MODIFY_REJECTED, "the order is over")
-        tracked.changes.clear()
+        while tracked.changes:
+            self.out.extend(changes.drop(tracked, self.venue, self.now(), "the order is over"))
         self.moves += 1
         now = self.monotonic()
         forgotten = self.book.close(tracked)
@@ -206,6 +206,13 @@ class Fates:
         at = self.monotonic() + in_s
         if symbol in self.account.instruments:
             self.trades_at[symbol] = min(at, self.trades_at.get(symbol, _NEVER))
+
+    def wants_wide(self, symbol: str) -> bool:
+        """Whether trades of a symbol are missed that may have come up late, behind those that are known."""
+        return any(
+            one.symbol == symbol and (one.case is not None or (one.phase is Phase.ENDING and one.reads > 1))
+            for one in self.book.open.values()
+        )
 
     def trades_again(self, symbol: str) -> None:
         """Settle when to read a symbol's trades again, after a read that was complete or failed."""
@@ -227,10 +234,9 @@ class Fates:
         """Whether an answer, evidence or a trade is outstanding."""
         return bool(self.tape.orphans) or any(one.unsettled for one in self.book.open.values())
 
-    @property
-    def is_calm(self) -> bool:
-        """Whether a barrier may be tried: nothing outstanding, and no trade just now."""
-        return not self.busy and self.monotonic() - self.tape.last_trade_at >= self.policy.quiet_s
+    def is_calm(self, quiet_s: float) -> bool:
+        """Whether a barrier may be tried: nothing outstanding, and no trade for so long."""
+        return not self.busy and self.monotonic() - self.tape.last_trade_at >= quiet_s
 
     def report(
         self,
@@ -239,9 +245,12 @@ class Fates:
         reason: str = "",
         exchange_id: str = "",
         filled: Decimal | None = None,
+        change: int = 0,
     ) -> None:
         """Tell of an order."""
-        self.out.append(BrokerReport(self.now(), self.venue, order_id, kind, exchange_id, reason, filled=filled))
+        ts, venue = self.now(), self.venue
+        report = BrokerReport(ts, venue, order_id, kind, exchange_id, reason, filled=filled, change=change)
+        self.out.append(report)
 
     def halt(self, tracked: Tracked, why: str) -> None:
         """Ask once for a halt of an order's instrument."""

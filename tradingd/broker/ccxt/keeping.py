@@ -27,6 +27,8 @@ class Keeper:
         self._changed = changed
         self.barrier_at = 0.0
         """When to hold the next barrier, by the monotonic clock."""
+        self.held_at = fates.monotonic()
+        """When the last one was held, or the keeper was made."""
 
     async def catch_up(self) -> bool:
         """Read what happened meanwhile; whether the venue is ready now."""
@@ -47,14 +49,16 @@ class Keeper:
 
     async def hold_barrier(self) -> bool:
         """Tell what the account holds, if there is a moment at which nothing of it moves; whether there was."""
+        now, policy = self._fates.monotonic(), self._fates.policy
+        # Where trades never pause for long, two equal reads of them have to do.
+        quiet_s = policy.quiet_s if now - self.held_at < 2 * policy.barrier_s else 0.0
         try:
-            snapshot = await self._reader.barrier(self._quiet)
+            snapshot = await self._reader.barrier(self._quiet, quiet_s)
         except UnreadError:
             snapshot = None
-        self.barrier_at = self._fates.monotonic() + (
-            self._fates.policy.quiet_s if snapshot is None else self._fates.policy.barrier_s
-        )
+        self.barrier_at = self._fates.monotonic() + (policy.quiet_s if snapshot is None else policy.barrier_s)
         if snapshot is not None:
+            self.held_at = self._fates.monotonic()
             self._fates.out.append(snapshot)
         self._changed()
         return snapshot is not None

@@ -21,6 +21,8 @@ T = TypeVar("T")
 _NS = 1_000_000_000
 _WAIT_S = 5.0
 """How long we wait where a venue asks us to, but does not say for how long."""
+_JUST_NOW_S = 0.2
+"""Lists of a symbol that were read so lately serve all its orders."""
 _LOOK_BACK_S = 60.0
 """How far before it was sent a lost order is looked for among those that are over: clocks differ."""
 
@@ -44,6 +46,7 @@ class Reader:
         self._link = link
         self._streams = streams
         self._changed = changed
+        self._listed_at: dict[str, float] = {}
         self._unexplained_since: float | None = None
         self._read_all = True
         """Whether the next barrier has to read the trades of every symbol, not only of those that we work in."""
@@ -81,15 +84,31 @@ class Reader:
         try:
             if self._account.traits.fetches_by_client_id or tracked.exchange_id:
                 await self._quietly(self._read_order(tracked))
-            if tracked.case is not None or (tracked.doubt_since is not None and tracked.phase is Phase.LIVE):
+            if self._wants_lists(tracked):
+                self._listed_at[tracked.symbol] = self._fates.monotonic()
                 await self._quietly(self._list_open(tracked))
                 await self._quietly(self._list_closed(tracked))
                 await self.read_trades(tracked.symbol)
+            if tracked.case is not None and not self._fates.tape.movements.has_base:
+                await self._quietly(self._take_base())
             if self._search.unseen(tracked.symbol):
                 await self._quietly(self._weigh(tracked.symbol))
         finally:
             self._search.read_over(tracked.order_id)
             self._changed()
+
+    def _wants_lists(self, tracked: Tracked) -> bool:
+        """Whether to read the lists of its symbol: not where that was done for another order just now."""
+        since = tracked.case.opened if tracked.case is not None else tracked.doubt_since
+        if since is None or tracked.phase not in {Phase.UNKNOWN, Phase.LIVE}:
+            return False
+        listed_at = self._listed_at.get(tracked.symbol, -_JUST_NOW_S)
+        return listed_at < since or self._fates.monotonic() - listed_at >= _JUST_NOW_S
+
+    async def _take_base(self) -> None:
+        """There was no barrier yet: what the account holds now is what later balances are compared with."""
+        balances, positions = await self._holdings()
+        self._fates.tape.movements.take(balances, positions)
 
     async def _quietly(self, read: Awaitable[None]) -> None:
         """One read of several: that it failed is known to the link, the others are made all the same."""
@@ -154,10 +173,14 @@ class Reader:
 
     # --- trades ----------------------------------------------------------------------------------------------
 
-    async def read_trades(self, symbol: str) -> bool:
+    async def poll_trades(self, symbol: str) -> None:
+        """Read what is new of a symbol's trades; those that came up late only where some are missed."""
+        await self.read_trades(symbol, wide=self._fates.wants_wide(symbol))
+
+    async def read_trades(self, symbol: str, *, wide: bool = True) -> bool:
         """Read all trades of a symbol since the last known ones; whether that worked."""
         asked_at = self._fates.monotonic()
-        paging = self._fates.tape.paging(symbol, self._fates.now())
+        paging = self._fates.tape.paging(symbol, self._fates.now(), wide=wide)
         step = Step.GO_ON
         try:
             while step is not Step.DONE:
@@ -170,6 +193,7 @@ class Reader:
             self._fates.trades_again(symbol)
             self._changed()
             return False
+        self._fates.tape.read_whole(symbol, paging)
         self._search.trades_complete(symbol, asked_at)
         self._changed()
         return True
@@ -206,10 +230,11 @@ class Reader:
 
     # --- the account -----------------------------------------------------------------------------------------
 
-    async def barrier(self, quiet: Callable[[], Awaitable[None]]) -> AccountSnapshot | None:
+    async def barrier(self, quiet: Callable[[], Awaitable[None]], quiet_s: float) -> AccountSnapshot | None:
         """Read what the account holds at a moment at which nothing of it moves; None where there was none.
 
-        Trades are read before and after the balances: the same ones, or it was no such moment.
+        Trades are read before and after the balances: the same ones, or it was no such moment. The last one has to
+        be `quiet_s` old.
 
         Raises:
             UnreadError: something could not be read.
@@ -221,7 +246,7 @@ class Reader:
         await self.open_orders()
         await self.read_all_trades(symbols)
         version = fates.version
-        if not fates.is_calm:
+        if not fates.is_calm(quiet_s):
             return None
         balances, positions = await self._holdings()
         await self.read_all_trades(symbols)

@@ -16,8 +16,8 @@ class StreamWatch:
     """Compares what reads find with what the streams told. Nothing may happen for hours, and that is no fault.
 
     But a trade that a read found, and that no stream has told of for `grace_s` since, shows that the streams are
-    dead, whatever their sockets say. Where none has ever told of a trade (some venues have no such stream), news of
-    an order of that symbol has to do. Times are seconds of the monotonic clock.
+    dead, whatever their sockets say. Where none has ever told of a trade (some venues have no such stream), news
+    of an order of that symbol has to do. Times are seconds of the monotonic clock.
     """
 
     def __init__(self, grace_s: float) -> None:

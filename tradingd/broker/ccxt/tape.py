@@ -72,10 +72,14 @@ class Tape:
         """How far the trades of each symbol are known, ns UTC."""
         return {symbol: cursor.since_ns for symbol, cursor in self._cursors.items()}
 
-    def paging(self, symbol: str, now_ns: int) -> Paging:
-        """A complete read of a symbol's trades since the last known ones."""
-        overlap = max(self._policy.overlap_s, self._traits.visibility_s)
+    def paging(self, symbol: str, now_ns: int, *, wide: bool = True) -> Paging:
+        """A complete read of a symbol's trades since the last known one; `wide`: those that came up late, too."""
+        overlap = max(self._policy.overlap_s, self._traits.visibility_s) if wide else 0.0
         return Paging.of(self._cursors[symbol], now_ns, overlap, self._traits.trades_window_s)
+
+    def read_whole(self, symbol: str, paging: Paging) -> None:
+        """A read of a symbol's trades was complete."""
+        self._cursors[symbol].whole_ns = paging.whole_ns
 
     def forget(self, tracked: Tracked) -> None:
         """An order is not remembered any more."""

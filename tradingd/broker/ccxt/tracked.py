@@ -36,6 +36,8 @@ class Change(msgspec.Struct):
     quantity: Decimal | None
     limit_price: Decimal | None
     stop_price: Decimal | None
+    number: int = 0
+    """Execution's number of it, to be repeated in the answer."""
     sent: bool = False
     lost_at: float | None = None
     """Since when its answer is missing."""

@@ -1,6 +1,6 @@
 """Reading over REST what a stream missed, or what came before it: page after page, within a bound."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -11,13 +11,12 @@ from tradingd.domain.events import Bar, Trade
 from tradingd.domain.times import format_interval
 from tradingd.venues.model import Lane
 
-__all__ = ["Pages", "TradeAnswer", "read_bars", "read_history", "read_top", "read_trades"]
+__all__ = ["Pages", "TradeAnswer", "read_bars", "read_book", "read_history", "read_trades"]
 
 _OVERLAP_MS = 1_000
 """How much of what is known is asked for again, so that the answer proves to join."""
 _WINDOW_MS = 3_600_000
 """How much time one answer may be bounded to (binance: an hour); an empty answer says nothing beyond it."""
-_TOP = 5
 _WIDENINGS = 4
 
 
@@ -61,6 +60,8 @@ async def read_trades(
             earliest = rows[0].ts if earliest is None else min(earliest, rows[0].ts)
         if len(out) > known:
             cursor = max(cursor, rows[-1].ts // NS_PER_MS)
+        elif rows and rows[-1].ts // NS_PER_MS == cursor:
+            cursor += 1  # a page may be full of one millisecond's trades
         elif cursor + _WINDOW_MS < now_ns // NS_PER_MS:
             cursor += _WINDOW_MS
         else:
@@ -130,13 +131,7 @@ async def read_history(
     return rows[-bars - 1 :]
 
 
-async def read_top(client: MarketClient, wire: str) -> tuple[float, float] | None:
-    """The best bid and ask now; None where a side is empty."""
-    book = await client.call("fetch_order_book", wire, _TOP, lane=Lane.MARKET)
-    bids, asks = _side(book, "bids"), _side(book, "asks")
-    return (float(bids[0][0]), float(asks[0][0])) if bids and asks else None
-
-
-def _side(book: Any, name: str) -> Sequence[Any]:  # noqa: ANN401 - what the venue sent
-    side = book.get(name) if isinstance(book, dict) else None
-    return side if isinstance(side, Sequence) else ()
+async def read_book(client: MarketClient, wire: str) -> Mapping[str, Any]:
+    """The order book now, as ccxt tells it."""
+    book = await client.call("fetch_order_book", wire, lane=Lane.MARKET)
+    return book if isinstance(book, Mapping) else {}

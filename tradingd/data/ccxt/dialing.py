@@ -40,13 +40,13 @@ class Dialer:
         return self._booked(now, number * self._stagger_s)
 
     def again(self, failures: int, now: float, retry_after_s: float | None = None) -> float:
-        """How long a stream waits that failed `failures` times in a row; at least what the venue asked for.
+        """How long a stream waits that failed `failures` times in a row, after the time that the venue asked for.
 
         Half of the delay is random, so that streams that failed together do not come back together.
         """
         full = min(self._most_s, self._base_s * 2 ** min(failures, _MAX_EXPONENT))
         delay = full / 2 + self._random.random() * full / 2
-        return self._booked(now, max(delay, retry_after_s or 0.0))
+        return self._booked(now, delay + (retry_after_s or 0.0))
 
     def _booked(self, now: float, delay: float) -> float:
         due = now + delay

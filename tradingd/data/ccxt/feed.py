@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from random import Random
 
-from tradingd.data.ccxt.catchup import Pages, read_bars, read_history, read_top, read_trades
+from tradingd.data.ccxt.catchup import Pages, read_bars, read_book, read_history, read_trades
 from tradingd.data.ccxt.conflation import Outbox
 from tradingd.data.ccxt.convert import Refusal, bar_of
 from tradingd.data.ccxt.dialing import Dialer
@@ -152,11 +152,11 @@ class LiveFeed:
             stream.heard = 0
             stream.liveness.heard(self._monotonic())
         self._ready.set()
-        if not stream.is_joined:
+        if stream.state is not _S.LIVE:
             self._work.set()
 
     def _open(self, stream: Stream) -> None:
-        stream.is_waiting = False
+        stream.opened()
         stream.liveness.opened(self._monotonic())
         self._work.set()
 
@@ -224,6 +224,7 @@ class LiveFeed:
             return False
         if stream.state not in {_S.STALE, _S.REFUSED}:
             limit = f"{stream.liveness.limit_s:g} s"
+            stream.liveness.gave_up()
             stream.interrupted(_S.STALE, f"nothing has come for {limit}; it is opened anew")
             self._ready.set()
         return True
@@ -282,8 +283,8 @@ class LiveFeed:
 
     async def _ask(self, stream: Stream, work: Work) -> Answer:
         client, wire = self._client, stream.wire
-        if work.what == "top":
-            return await read_top(client, wire)
+        if work.what == "book":
+            return await read_book(client, wire)
         if isinstance(stream, TradeStream) and work.what == "trades":
             return await read_trades(client, wire, work.since_ns, work.asked_ns, stream.convert, self._pages)
         candle = partial(bar_of, symbol=stream.symbol, interval_ns=work.interval_ns)

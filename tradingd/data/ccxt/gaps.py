@@ -28,8 +28,12 @@ _MOST_TRIES = 6
 class BarJoin:
     """One symbol's bars of one length. Times are nanoseconds UTC, by the venue's clock as far as it is known."""
 
-    def __init__(self, interval_ns: int, start_ns: int, *, grace_ns: int = 0, held: bool = False) -> None:
+    def __init__(
+        self, interval_ns: int, start_ns: int, *, grace_ns: int = 0, held: bool = False, empty: bool = True
+    ) -> None:
         self.interval_ns = interval_ns
+        self._has_empty = empty
+        """Whether a candle in which nothing was traded is a bar."""
         self.is_held = held
         """Whether nothing is let out before REST has told the history."""
         self._grace_ns = grace_ns
@@ -85,7 +89,7 @@ class BarJoin:
             self.next_ns = rows[0].ts_open  # a history that reaches back further than was asked for
         for row, later in zip_longest(rows, rows[1:]):
             over = row.ts + self._grace_ns <= asked_ns
-            if row.ts_open >= self.next_ns and (over or later is not None):
+            if row.ts_open >= self.next_ns and (over or later is not None) and (row.volume or self._has_empty):
                 self._closed.setdefault(row.ts_open, row)
         if rows:
             self._covered = max(self._covered, rows[-1].ts_open)
@@ -244,9 +248,10 @@ class TradeJoin:
             out += self._fresh(held)
         return out
 
-    def knows(self, trade: Trade) -> bool:
-        """Whether a trade has been let out, as far as that is remembered."""
-        return (trade.trade_id or _key(trade, 0)) in self._recent
+    def resumed(self) -> None:
+        """Nothing was missed up to now, and what comes from now on will be heard."""
+        self._held.clear()
+        self.phase, self._asked = Phase.LIVE, None
 
     def _fresh(self, trades: Iterable[Trade]) -> list[Trade]:
         out: list[Trade] = []

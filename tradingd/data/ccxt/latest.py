@@ -1,5 +1,6 @@
 """Streams of which only the latest counts: quotes, books, mark prices."""
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,19 +19,42 @@ _Watched = tuple[str, tuple[Any, ...], Mapping[str, Any]]
 class _TopStream(Stream):
     """A stream whose best bid and ask can be looked up."""
 
+    looks_by = "fetchOrderBook"
+
     def work(self, *, looking: bool) -> Work | None:
-        """Look up the top of the book."""
-        if not looking or not self.parts.client.has("fetchOrderBook"):
+        """Look up the book."""
+        if not looking or not self.parts.client.has(self.looks_by):
             return None
-        return Work(what="top", asked_ns=self.parts.now(), looking=True)
+        return Work(what="book", asked_ns=self.parts.now(), looking=True)
 
-    def answer(self, work: Work, answer: Answer) -> bool:
-        """Whether the best prices are those that were told last."""
+    def answer(self, work: Work, answer: Answer) -> bool | None:
+        """Whether the best prices are those that were told last; where nothing was, they are told."""
         del work
-        return answer is not None and answer == self._top()
+        raw = answer if isinstance(answer, Mapping) else {}
+        book = self._book(raw)
+        if isinstance(book, Refusal):
+            return None
+        top = self._top()
+        if top is None:
+            self._tell(book)
+            return None
+        return top == _best(book)
 
-    def _top(self) -> tuple[float, float] | None:
-        raise NotImplementedError
+    def _book(self, raw: Mapping[str, Any]) -> Book | Refusal:
+        ts = self.stamp(raw.get("timestamp"), self.parts.now())
+        return book_of(raw.get("bids"), raw.get("asks"), self.symbol, ts, self.subscription.depth)
+
+    @abstractmethod
+    def _top(self) -> tuple[float | None, float | None] | None:
+        """The best prices that were told last; None while nothing is known."""
+
+    @abstractmethod
+    def _tell(self, book: Book) -> int:
+        """Publish what the book is to this stream."""
+
+
+def _best(book: Book) -> tuple[float | None, float | None]:
+    return (book.bids[0][0] if book.bids else None, book.asks[0][0] if book.asks else None)
 
 
 class QuoteStream(_TopStream):
@@ -50,7 +74,12 @@ class QuoteStream(_TopStream):
 
     def _take(self, raw: Any) -> int:  # noqa: ANN401
         self.received += 1
-        quote = self._quote(raw)
+        return self._told(self._quote(raw))
+
+    def _tell(self, book: Book) -> int:
+        return self._told(quote_of_book(book))
+
+    def _told(self, quote: Quote | Refusal) -> int:
         if isinstance(quote, Refusal):
             return self._refuse(quote)
         self._last = quote
@@ -65,13 +94,12 @@ class QuoteStream(_TopStream):
             raw = raw.get(self.wire)
             if raw is None:
                 return Refusal.SYMBOL
-        ts = self.stamp(raw.get("timestamp"), self.parts.now())
-        if self.method != "watch_order_book":
-            return quote_of(raw, self.symbol, ts)
-        book = book_of(raw.get("bids"), raw.get("asks"), self.symbol, ts, 1)
-        return book if isinstance(book, Refusal) else quote_of_book(book)
+        if self.method == "watch_order_book":
+            book = self._book(raw)
+            return book if isinstance(book, Refusal) else quote_of_book(book)
+        return quote_of(raw, self.symbol, self.stamp(raw.get("timestamp"), self.parts.now()))
 
-    def _top(self) -> tuple[float, float] | None:
+    def _top(self) -> tuple[float | None, float | None] | None:
         return None if self._last is None else (self._last.bid, self._last.ask)
 
 
@@ -94,10 +122,10 @@ class BookStream(_TopStream):
             return self._refuse(Refusal.SHAPE)
         if raw.get("symbol", self.wire) != self.wire:
             return self._refuse(Refusal.SYMBOL)
-        ts = self.stamp(raw.get("timestamp"), self.parts.now())
-        book = book_of(raw.get("bids"), raw.get("asks"), self.symbol, ts, self.subscription.depth)
-        if isinstance(book, Refusal):
-            return self._refuse(book)
+        book = self._book(raw)
+        return self._refuse(book) if isinstance(book, Refusal) else self._tell(book)
+
+    def _tell(self, book: Book) -> int:
         self.keeper.told(book)
         self._last = book
         self.published += 1
@@ -109,11 +137,8 @@ class BookStream(_TopStream):
         if gone is not None:
             self.parts.outbox.put_latest(gone)
 
-    def _top(self) -> tuple[float, float] | None:
-        book = self._last
-        if book is None or not book.bids or not book.asks or not self.keeper.is_known:
-            return None
-        return book.bids[0][0], book.asks[0][0]
+    def _top(self) -> tuple[float | None, float | None] | None:
+        return _best(self._last) if self._last is not None and self.keeper.is_known else None
 
 
 class MarkStream(Stream):

@@ -29,10 +29,11 @@ class Silence(Enum):
 class Liveness:
     """The clock of one stream: silence is too long after `stale_after_s`, or three expected pauses if longer."""
 
-    __slots__ = ("_base_s", "_cadence_s", "_heard", "_is_suspect", "_least_s", "_sure")
+    __slots__ = ("_base_s", "_cadence_s", "_can_look", "_heard", "_is_suspect", "_least_s", "_sure")
 
-    def __init__(self, stale_after_s: float = 15.0, cadence_s: float = 0.0) -> None:
+    def __init__(self, stale_after_s: float = 15.0, cadence_s: float = 0.0, *, can_look: bool = True) -> None:
         self._least_s = stale_after_s
+        self._can_look = can_look
         self._base_s = self._cadence_s = cadence_s
         self._heard = self._sure = 0.0
         self._is_suspect = False
@@ -46,7 +47,13 @@ class Liveness:
         """The stream is being opened: its time starts anew, and what was usual has to be found out again."""
         self._heard = self._sure = now
         self._is_suspect = False
-        self._cadence_s = self._base_s
+        if self._can_look:
+            self._cadence_s = self._base_s
+
+    def gave_up(self) -> None:
+        """It was stale. Where no look tells a quiet market from a dead stream, silence is given more time."""
+        if not self._can_look:
+            self._cadence_s = min(_LONGEST_CADENCE_S, max(2 * self._cadence_s, self._least_s / _CADENCES * 2))
 
     def heard(self, now: float) -> None:
         """Something usable came."""
@@ -55,12 +62,13 @@ class Liveness:
         self._heard = self._sure = now
         self._is_suspect = False
 
-    def looked(self, asked: float, now: float, *, is_quiet: bool) -> None:
+    def looked(self, asked: float, now: float, *, is_quiet: bool | None) -> None:
         """A look over REST, asked for at `asked`, found whether the stream has told all that it should have.
 
         If it has, this silence is usual. If not, no later look clears the stream: only what it tells itself.
+        None is for a look that there was nothing to compare with yet.
         """
-        if self._heard > asked or self._is_suspect:
+        if self._heard > asked or self._is_suspect or is_quiet is None:
             return
         if not is_quiet:
             self._is_suspect = True

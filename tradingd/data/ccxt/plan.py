@@ -16,13 +16,21 @@ __all__ = ["Listener", "Need", "PlanSettings", "loaded_by", "plan_subscriptions"
 class Need(Protocol):
     """Bars that a strategy has built out of its raw market data; `tradingd.strategy.timeframes.Need`."""
 
-    symbol: str
-    kinds: frozenset[EventType]
-    """What they can be built from."""
-    interval_ns: int
-    """Their length, 0 when time is not what closes them."""
-    warmup: int
-    """How many of them are waited for before the symbol may be traded."""
+    @property
+    def symbol(self) -> str:
+        """Whose."""
+
+    @property
+    def kinds(self) -> frozenset[EventType]:
+        """What they can be built from."""
+
+    @property
+    def interval_ns(self) -> int:
+        """Their length, 0 when time is not what closes them."""
+
+    @property
+    def warmup(self) -> int:
+        """How many of them are waited for before the symbol may be traded."""
 
 
 class Listener(Protocol):

@@ -30,15 +30,15 @@ from tradingd.domain.events import Bar
 
 __all__ = ["Answer", "Stream", "StreamParts", "Work"]
 
-Answer = TradeAnswer | Sequence[Bar] | tuple[float, float] | None
-"""What REST told: trades, candles, or the best bid and ask."""
+Answer = TradeAnswer | Sequence[Bar] | Mapping[str, Any]
+"""What REST told: trades, candles, or ccxt's order book."""
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
     """What a stream wants read."""
 
     what: str
-    """`trades`, `bars` or `top`."""
+    """`trades`, `bars` or `book`."""
     asked_ns: int
     since_ns: int = 0
     interval_ns: int = 0
@@ -68,6 +68,8 @@ class Stream(ABC):
 
     keeps_all: ClassVar[bool] = False
     """Whether nothing of it may be dropped."""
+    looks_by: ClassVar[str] = ""
+    """What is read, by ccxt's name, to tell a quiet market from a dead stream."""
 
     def __init__(self, subscription: Subscription, parts: StreamParts) -> None:
         self.subscription = subscription
@@ -81,6 +83,7 @@ class Stream(ABC):
         self.failures = 0
         self.is_waiting = True
         """Whether it is not open and waits for its turn to be dialled."""
+        self.opened_ns = 0
         self.is_busy = False
         """Whether REST is being read for it."""
         self.rest_failures = 0
@@ -88,7 +91,7 @@ class Stream(ABC):
         """Until when REST is left alone after it failed."""
         self.look_after_s = 0.0
         """Until when a silence is not looked at again."""
-        self.liveness = Liveness(parts.options.stale_after_s)
+        self.liveness = Liveness(parts.options.stale_after_s, can_look=parts.client.has(self.looks_by))
         self.resets = ResetPolicy(parts.options.stale_after_s)
         self.stamp = Stamp()
         self.refused: Counter[str] = Counter()
@@ -108,10 +111,10 @@ class Stream(ABC):
         del looking
         return None
 
-    def answer(self, work: Work, answer: Answer) -> bool:
-        """Take what REST told; returns whether it shows that the stream has told all there was to tell."""
+    def answer(self, work: Work, answer: Answer) -> bool | None:
+        """Take what REST told; returns whether the stream has told all of it, None if that cannot be said."""
         del work, answer
-        return False
+        return None
 
     def unanswered(self, work: Work) -> None:
         """REST failed; the work is to be asked for again."""
@@ -136,12 +139,18 @@ class Stream(ABC):
             self.failures = 0
             self.last_message_ns = self.parts.now()
             self.resets.spoke()
-            self.settle()
+            if self.state is not StreamState.LIVE:
+                self.settle()
         return usable
 
     def settle(self) -> None:
         """The stream speaks, or is known to be quiet: it is live as soon as it is joined."""
         self.enter(StreamState.LIVE if self.is_joined else StreamState.JOINING)
+
+    def opened(self) -> None:
+        """It is being opened."""
+        self.is_waiting = False
+        self.opened_ns = self.parts.now()
 
     def interrupted(self, state: StreamState, reason: str) -> None:
         """It broke, was closed, or is not read any more."""

@@ -32,7 +32,9 @@ class _Joined:
         self._history = subscription.history if self.can_read else 0
         self._align_ns = subscription.align_ns
         start = period_start(parts.now(), interval)
-        self.join = BarJoin(interval, start, grace_ns=grace, held=self._history > 0)
+        self.join = BarJoin(
+            interval, start, grace_ns=grace, held=self._history > 0, empty=not subscription.from_trades
+        )
         self.filled = 0
 
     def work(self, now_ns: int, before_ns: int | None = None) -> Work | None:
@@ -64,10 +66,13 @@ class BarStream(Stream):
     """Bars out of the venue's candles."""
 
     keeps_all = True
+    looks_by = "fetchOHLCV"
 
     def __init__(self, subscription: Subscription, parts: StreamParts) -> None:
         super().__init__(subscription, parts)
         self.bars = _Joined(subscription, parts)
+        self._before: dict[int, Bar] | None = None
+        """What REST told at the last look, while the stream has told nothing."""
 
     def _watched(self) -> _Watched:
         if not self.parts.client.has("watchOHLCV"):
@@ -109,14 +114,22 @@ class BarStream(Stream):
             )
         return work
 
-    def answer(self, work: Work, answer: Answer) -> bool:
-        """Take candles."""
+    def answer(self, work: Work, answer: Answer) -> bool | None:
+        """Take candles; whether the stream has told the one that forms as it is."""
         rows = answer if isinstance(answer, list) else []
-        quiet = self.bars.join.agrees(rows)
+        traded = [row for row in rows if row.volume]  # a candle of nothing is no news
+        told_all = self._has_told(traded) if work.looking else None
         self._put(self.bars.answer(work, rows))
-        return quiet
+        return told_all
+
+    def _has_told(self, rows: Sequence[Bar]) -> bool | None:
+        if self.last_message_ns > self.opened_ns:
+            return self.bars.join.agrees(rows)
+        before, self._before = self._before, {row.ts_open: row for row in rows}
+        return None if before is None else all(row == before.get(row.ts_open) for row in rows)
 
     def _broken(self) -> None:
+        self._before = None
         self.bars.join.interrupted()
 
     @property
@@ -134,6 +147,7 @@ class TradeStream(Stream):
     """Trades, and the bars that are built from them."""
 
     keeps_all = True
+    looks_by = "fetchTrades"
 
     def __init__(
         self,
@@ -150,7 +164,7 @@ class TradeStream(Stream):
         self._tell = tell
         self._can_read = parts.client.has("fetchTrades")
         self._grace_ns = round(parts.options.grace_s * _NS)
-        self._opened_ns = parts.now()
+        self._made_ns = parts.now()
         self._limit: int = getattr(parts.client, "trades_limit", 0)
 
     def _watched(self) -> _Watched:
@@ -240,10 +254,10 @@ class TradeStream(Stream):
         )
 
     def _trades(self, now: int, *, looking: bool) -> Work:
-        since = self._opened_ns if self.join.last_ts is None else self.join.last_ts
+        since = self._made_ns if self.join.last_ts is None else self.join.last_ts
         return Work(what="trades", asked_ns=now, since_ns=since, phase=self.join.asked(), looking=looking)
 
-    def answer(self, work: Work, answer: Answer) -> bool:
+    def answer(self, work: Work, answer: Answer) -> bool | None:
         """Take trades or candles; returns whether the stream has told all trades that REST tells."""
         if isinstance(answer, TradeAnswer):
             return self._answered(work, answer)
@@ -253,18 +267,24 @@ class TradeStream(Stream):
             self.stamp.not_before(due[-1].ts)
             self._put(due)
         self._tell_bars(joined, bars, ())
-        return False
+        return None
 
-    def _answered(self, work: Work, answer: TradeAnswer) -> bool:
+    def _answered(self, work: Work, answer: TradeAnswer) -> bool | None:
         known = self.join.last_ts is not None
         reached = answer.reached or not known
         fresh = self.join.history(answer.trades, work.phase or Phase.LIVE, reached=reached and answer.whole)
         self._let_out(fresh)
         if not reached or not answer.whole:
             self._hole()
+        was_open = not self.is_waiting and work.asked_ns > self.opened_ns + self._grace_ns
+        if was_open and self.join.phase is Phase.LOST and answer.whole:
+            self.join.resumed()  # what happens from here on, the stream tells
         if self.join.phase is Phase.LIVE:
             self._close_by(work.asked_ns - self._grace_ns)
-        return not fresh and work.phase is Phase.LIVE
+        if not fresh:
+            return True
+        # what happened while it was being opened, it could not tell
+        return False if fresh[-1].ts > self.opened_ns + self._grace_ns else None
 
     def unanswered(self, work: Work) -> None:
         """Ask again."""

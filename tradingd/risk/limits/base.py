@@ -122,6 +122,8 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
         Its own price, or the worst that a re-quote may move it to; of a change the present or the new one; the one
         that makes more of it. For a market order the latest price, before the first the one it was decided on.
         """
+        if self.limit_price is None and self.stop_price is None and self.works_at is None and self.worst is None:
+            return self.reference or self.decided_at or ZERO  # a new market order, and asked for often
         known = [price for price in (self.own_price, self.worst, self.works_at) if price is not None]
         if known:
             return reduce(self._dearer, known)

@@ -50,8 +50,10 @@ class MaxPositionQuantity:
 
     def check(self, order: Proposal, context: RiskContext) -> Denied | None:
         """Deny what could carry the position beyond the limit."""
+        if order.reduces:
+            return None
         reach = _reach(order, context)
-        if order.reduces or reach <= self.limit:
+        if reach <= self.limit:
             return None
         return Denied("MAX_POSITION_QUANTITY", f"{order.symbol} could reach {reach}, the limit is {self.limit}")
 

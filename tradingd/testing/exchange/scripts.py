@@ -158,13 +158,14 @@ def bad_handshake() -> Fault:
 
 
 def _world() -> list[Fault]:
-    """What happens at the exchange (A10, A17, A18, A26, A27, C9, C10, E7)."""
+    """What happens at the exchange (A10, A17, A18, A24, A26, A27, C9, C10, E7)."""
     return [
         world.clock_skewed(),
         world.filters_changed(),
         world.delisted(),
         world.manual_order(),
         world.manual_cancel(),
+        world.expired(),
         world.transfer("deposit", "money is deposited", Decimal("0.1")),
         world.transfer("withdrawal", "a tenth of the free money is withdrawn", Decimal("-0.1")),
         world.fee_coin_gone(),

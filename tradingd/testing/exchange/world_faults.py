@@ -13,6 +13,7 @@ from tradingd.testing.exchange.model import MarketSpec, Order, OrderRequest, Ord
 __all__ = [
     "clock_skewed",
     "delisted",
+    "expired",
     "fee_coin_gone",
     "filters_changed",
     "key_revoked",
@@ -136,6 +137,20 @@ def manual_cancel() -> WorldFault:
 
     text = "the owner of the account cancels a working order by hand"
     return WorldFault(name="manual-cancel", number="E7", target=ORDER, act=act, text=text)
+
+
+def expired() -> WorldFault:
+    """The exchange itself ends the oldest working order."""
+
+    def act(layer: ScriptedFaults, account: str) -> bool:
+        engine = layer.exchange.engine
+        working: list[Order] = engine.open_orders(account) if account else []
+        if not working:
+            return False
+        return _went(lambda: engine.expire(account, working[0].symbol, working[0].id))
+
+    text = "the exchange itself ends a working order (EXPIRED)"
+    return WorldFault(name="order-expired", number="A24", target=ORDER, act=act, text=text)
 
 
 def transfer(name: str, text: str, share: Decimal) -> WorldFault:
