@@ -40,7 +40,7 @@ class _Performer(Protocol):
 
     def perform(
         self,
-        fault: str,
+        name: str,
         base: Settings,
         load: Callable[[Mapping[str, Any]], Settings],
         log: Any,  # noqa: ANN401 - structlog's loggers have no common type

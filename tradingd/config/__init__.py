@@ -50,7 +50,6 @@ from tradingd.config.section import ConfigSection as ConfigSection
 from tradingd.config.settings import Settings as Settings
 
 __all__ = [
-    "MANDATORY_LIMITS",
     "AccountSettings",
     "BrokerSettings",
     "ConfigSection",

@@ -8,7 +8,8 @@ from tradingd.broker.ccxt.policy import EvidencePolicy
 from tradingd.commands.rehearsal_report import FaultReport
 from tradingd.config import Settings
 from tradingd.errors import UsageError
-from tradingd.testing.exchange.scripts import catalogue, choose, random_script
+from tradingd.testing.exchange.faults import FaultScript, Rule, WorldFault
+from tradingd.testing.exchange.scripts import catalogue, choose, fault, random_script
 from tradingd.testing.rehearsal.performance import Pace, Rehearsal
 from tradingd.testing.rehearsal.stage import NO_FAULTS
 from tradingd.wiring.live import Tuning
@@ -61,7 +62,7 @@ class Performer:
 
     def perform(
         self,
-        fault: str,
+        name: str,
         base: Settings,
         load: Callable[[Mapping[str, Any]], Settings],
         log: Any,  # noqa: ANN401 - structlog's loggers have no common type
@@ -72,11 +73,19 @@ class Performer:
         cash: int,
     ) -> FaultReport:
         """Rehearse one fault; the empty name is none."""
-        spread = max(1, round(orders * _HITS_OVER))
-        script = random_script(seed, [fault], intensity=_SPOILT, orders=spread) if fault else NO_FAULTS
+        script = _script(name, seed, max(1, round(orders * _HITS_OVER)))
         pace = Pace(orders=orders, duration_s=duration_s, cash=Decimal(cash), tuning=ON_THIS_MACHINE)
-        rehearsal = Rehearsal(base, load, log=log, script=script, name=fault, seed=seed, pace=pace)
+        rehearsal = Rehearsal(base, load, log=log, script=script, name=name, seed=seed, pace=pace)
         return rehearsal.in_threads()
+
+
+def _script(name: str, seed: int, orders: int) -> FaultScript:
+    """So much of a fault that it can be seen; what happens to the exchange itself happens once."""
+    if not name:
+        return NO_FAULTS
+    if isinstance(fault(name), WorldFault):
+        return FaultScript((Rule(fault(name), nth=max(1, orders // 2)),))
+    return random_script(seed, [name], intensity=_SPOILT, orders=orders)
 
 
 performer = Performer()
