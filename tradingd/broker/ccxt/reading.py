@@ -193,7 +193,7 @@ class Reader:
     async def read_trades(
         self, symbol: str, *, wide: bool = True, enough: Callable[[], bool] = lambda: False
     ) -> bool:
-        """Read a symbol's trades since the last known ones, all or till there are `enough`; whether that worked."""
+        """Read a symbol's trades since the last known ones, all or until `enough`; whether that worked."""
         asked_at = self._fates.monotonic()
         paging = self._fates.tape.paging(symbol, self._fates.now(), wide=wide)
         step = Step.GO_ON
