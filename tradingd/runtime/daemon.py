@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from tradingd.analytics.summary import Summary, decimal_text
 from tradingd.data.replay import ReplayFeed
 from tradingd.domain.enums import RunState
-from tradingd.domain.events import Event, EventType, FeedEvent, VenueCondition, VenueStatus
+from tradingd.domain.events import EventType, FeedEvent, VenueCondition, VenueStatus
 from tradingd.domain.loading import explain
 from tradingd.errors import ComponentError, TradingdError, UsageError
 from tradingd.runtime.async_manager import AsyncEventManager
