@@ -125,3 +125,29 @@ async def test_a_young_market_has_the_history_that_it_has() -> None:
     bars = await read_history(venue, "X", MINUTE_MS * MS, 1_000, now, candle, Pages())
     assert len(bars) == 5
     assert venue.calls < 10
+
+
+class Busy(Venue):
+    """A venue at which trades happen faster than they can be read."""
+
+    def fetch_trades(self, symbol: str, since: int, limit: int) -> list[dict[str, Any]]:
+        self.times += [self.times[-1] + n for n in (1, 2, 3)]
+        return super().fetch_trades(symbol, since, limit)
+
+
+async def test_reading_ends_in_a_market_that_never_pauses() -> None:
+    """Each page of a busy market has something new; reading ends all the same, soon after it has caught up."""
+    venue = Busy([START_MS + n for n in range(5_000)], page=1_000)
+    answer = await read_trades(venue, "X", START_MS * MS, (START_MS + 5_000) * MS, trade, Pages())
+    assert answer.whole
+    assert venue.calls < 10
+    assert {str(n) for n in range(5_000)} <= {each.trade_id for each in answer.trades}
+
+
+async def test_reading_ends_with_the_first_trade_that_waits() -> None:
+    """What the stream has told already need not be read; short pages are no end before that."""
+    venue = Busy([START_MS + n * 10 for n in range(40)], page=2)
+    answer = await read_trades(venue, "X", START_MS * MS, (START_MS + 5_000) * MS, trade, Pages(), ends_at="30")
+    assert answer.whole
+    assert [int(each.trade_id) for each in answer.trades][:31] == list(range(31))
+    assert len(answer.trades) < 34

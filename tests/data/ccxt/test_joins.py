@@ -29,7 +29,7 @@ from tradingd.data.ccxt.warmup import joined_history, recorded_in
 from tradingd.data.recorder import FeedRecorder
 from tradingd.domain.aggregation import TimeBars
 from tradingd.domain.events import Bar, Book, FeedEvent, Quote, Trade
-from tradingd.errors import ConfigError, DataError, VenueRefusedError
+from tradingd.errors import ConfigError, DataError, VenueRefusedError, VenueUnavailableError
 from tradingd.venues.model import Lane
 
 T, Q, B, C = "btcusdt@aggTrade", "btcusdt@bookTicker", "btcusdt@depth@100ms", "btcusdt@kline_1m"
@@ -370,6 +370,35 @@ async def test_a_history_that_is_refused_is_told_and_asked_for_again() -> None:
 
     await running(feed, what)
     assert [event.ts for event in events] == [START_NS]
+
+
+async def test_a_gap_that_nobody_fills_is_a_hole_after_a_minute() -> None:
+    """While REST fails the new trades wait; after a minute of that they are told; the hole is counted."""
+    client, events, time = Lacking("watchTrades", "fetchTrades"), list[FeedEvent](), Time()
+    feed = feed_of(client, time, events, trades(), bars(from_trades=True))
+    client.rest["fetch_trades"] = VenueUnavailableError("no answer")
+
+    async def trade(number: int) -> None:
+        told = {"id": number, "price": number, "amount": 1, "side": "buy", "timestamp": time.now_ms()}
+        client.queue("watch_trades").put_nowait([told])
+        await rounds()
+
+    async def what() -> None:
+        await trade(1)
+        feed.streams[0].interrupted(StreamState.CONNECTING, "cut")
+        for number in range(2, 12):
+            await trade(number)
+            await time.pass_(3)
+        assert feed.streams[0].state is StreamState.JOINING
+        assert [event.price for event in events] == [1.0]
+        for number in range(12, 30):
+            await trade(number)
+            await time.pass_(3)
+        assert feed.is_live
+
+    await running(feed, what)
+    assert [event.price for event in events if isinstance(event, Trade)] == [float(n) for n in range(1, 30)]
+    assert feed.status().streams[0].holes == 1
 
 
 async def test_a_feed_without_streams_is_ready() -> None:

@@ -45,9 +45,15 @@ async def read_trades(
     now_ns: int,
     convert: Callable[[Any], Trade | Refusal],
     pages: Pages,
+    ends_at: str = "",
 ) -> TradeAnswer:
-    """The public trades from `since_ns` on, with some from before it."""
+    """The public trades from `since_ns` on, with some from before it.
+
+    They end with the trade `ends_at`, the first that is known otherwise. Without one they end with a page that is
+    shorter than another, or tells nothing new: in a busy market there is something new on every page.
+    """
     cursor = since_ns // NS_PER_MS - _OVERLAP_MS
+    fullest = 0
     out: dict[str, Trade] = {}
     earliest: int | None = None
     for _ in range(pages.most):
@@ -58,6 +64,12 @@ async def read_trades(
             out.setdefault(trade.trade_id or f"{cursor}/{number}", trade)
         if rows:
             earliest = rows[0].ts if earliest is None else min(earliest, rows[0].ts)
+        if ends_at in out:
+            return _answer(out, earliest, since_ns, whole=True)
+        is_last = len(raw) < fullest and not ends_at and cursor + _WINDOW_MS >= now_ns // NS_PER_MS
+        fullest = max(fullest, len(raw))
+        if is_last:
+            return _answer(out, earliest, since_ns, whole=True)
         if len(out) > known:
             cursor = max(cursor, rows[-1].ts // NS_PER_MS)
         elif rows and rows[-1].ts // NS_PER_MS == cursor:

@@ -36,8 +36,10 @@ __all__ = ["LiveFeed"]
 
 _S = StreamState
 _REFUSED_PAUSE_S = 60.0
-_RETRY_S = 1.0
+_RETRY_S = 0.5
 _LONGEST_RETRY_S = 30.0
+_MOST_FAILURES = 6
+"""After so many failures of REST in a row, about a minute, a stream goes on with a hole."""
 _LOOKS = 6
 """How often at most REST is asked, within the limit of a silence, whether it is one."""
 
@@ -260,10 +262,10 @@ class LiveFeed:
             answer = await self._ask(stream, work)
         except (VenueUnavailableError, VenueRefusedError) as error:
             stream.unanswered(work)
-            if stream.state is _S.JOINING:
-                stream.enter(_S.JOINING, f"what it lacks cannot be read: {error}")
             wait = error.retry_after_s if isinstance(error, RateLimitedError) else None
-            stream.rest_failures = min(stream.rest_failures + 1, 5)
+            stream.rest_failures = min(stream.rest_failures + 1, _MOST_FAILURES)
+            if stream.state is _S.JOINING:
+                self._join_failed(stream, error)
             backoff = min(_RETRY_S * 2**stream.rest_failures, _LONGEST_RETRY_S)
             stream.not_before_s = self._monotonic() + max(backoff, wait or 0.0)
             return
@@ -271,6 +273,16 @@ class LiveFeed:
             stream.is_busy = False
         stream.rest_failures = 0
         self._answered(stream, work, answer, asked)
+
+    def _join_failed(self, stream: Stream, error: Exception) -> None:
+        """REST does not tell what was missed. After about a minute of that a hole is better than nothing."""
+        if stream.rest_failures == _MOST_FAILURES:
+            stream.give_up()
+            self._ready.set()
+        if stream.is_joined:
+            stream.settle()
+        else:
+            stream.enter(_S.JOINING, f"what it lacks cannot be read: {error}")
 
     def _answered(self, stream: Stream, work: Work, answer: Answer, asked: float) -> None:
         quiet = stream.answer(work, answer)
@@ -288,7 +300,9 @@ class LiveFeed:
         if work.what == "book":
             return await read_book(client, wire)
         if isinstance(stream, TradeStream) and work.what == "trades":
-            return await read_trades(client, wire, work.since_ns, work.asked_ns, stream.convert, self._pages)
+            return await read_trades(
+                client, wire, work.since_ns, work.asked_ns, stream.convert, self._pages, work.ends_at
+            )
         candle = partial(bar_of, symbol=stream.symbol, interval_ns=work.interval_ns)
         if work.bars:
             return await self._history(stream, work, candle)

@@ -250,6 +250,20 @@ class TradeJoin:
             out += self._fresh(held)
         return out
 
+    @property
+    def first_held(self) -> str:
+        """The id of the first trade that waits; empty for none."""
+        return self._held[0].trade_id if self._held else ""
+
+    def given_up(self) -> list[Trade]:
+        """What was missed will not be told: there is a hole. Returns what waited."""
+        if self.phase is not Phase.BACK:
+            return []
+        held, self._held = self._held, []
+        self.holes += 1
+        self.phase, self._asked = Phase.LIVE, None
+        return self._fresh(held)
+
     def resumed(self) -> None:
         """Nothing was missed up to now, and what comes from now on will be heard."""
         self._held.clear()

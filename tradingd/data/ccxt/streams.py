@@ -46,6 +46,8 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     bars: int = 0
     """How many closed bars are wanted at least, wherever they begin; 0 for all since `since_ns`."""
     phase: Phase | None = None
+    ends_at: str = ""
+    """The id of the first trade that waits for what is read; empty for none."""
     looking: bool = False
     """Whether it is to tell a quiet market from a dead stream."""
 
@@ -119,6 +121,10 @@ class Stream(ABC):
     def unanswered(self, work: Work) -> None:
         """REST failed; the work is to be asked for again."""
         del work
+
+    def give_up(self) -> None:
+        """REST has failed for long: go on with what the stream tells, where that is possible."""
+        return
 
     def _broken(self) -> None:
         """Something may have been missed."""

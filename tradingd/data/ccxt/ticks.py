@@ -255,7 +255,14 @@ class TradeStream(Stream):
 
     def _trades(self, now: int, *, looking: bool) -> Work:
         since = self._made_ns if self.join.last_ts is None else self.join.last_ts
-        return Work(what="trades", asked_ns=now, since_ns=since, phase=self.join.asked(), looking=looking)
+        return Work(
+            what="trades",
+            asked_ns=now,
+            since_ns=since,
+            phase=self.join.asked(),
+            ends_at=self.join.first_held,
+            looking=looking,
+        )
 
     def answer(self, work: Work, answer: Answer) -> bool | None:
         """Take trades or candles; returns whether the stream has told all trades that REST tells."""
@@ -290,6 +297,13 @@ class TradeStream(Stream):
         """Ask again."""
         if work.what == "trades":
             self.join.failed()
+
+    def give_up(self) -> None:
+        """Go on with a hole; the bars that it is in are left to REST."""
+        held = self.join.given_up()
+        if held:
+            self._hole()
+            self._let_out(held)
 
     @property
     def is_joined(self) -> bool:
