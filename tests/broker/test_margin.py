@@ -308,6 +308,36 @@ def test_reentry_after_a_debt_is_refused() -> None:
     assert market.reason(ReportKind.REJECTED) == "INSUFFICIENT_MARGIN"
 
 
+def test_a_loss_that_is_taken_may_cost_another_position_its_margin() -> None:
+    """The fill that closes one position in a gap is judged at once, not at the next event of what is left."""
+    market = margin(1_000, leverage=2, rules=MarginRules(Decimal("0.25")))
+    market.flat(20)
+    market.order(BUY, 27)
+    market.flat(20)
+    market.flat(128, "MSFT")
+    market.order(BUY, 8, symbol="MSFT")
+    market.flat(128, "MSFT")
+    market.order(SELL, 8, symbol="MSFT")
+    market.log.clear()
+    market.flat(19, "MSFT")
+    assert [(trade.symbol, trade.quantity, trade.forced) for trade in market.trades] == [
+        ("MSFT", 8, False),
+        ("AAPL", 27, True),
+    ]
+
+
+def test_after_a_liquidation_a_symbol_that_never_traded_is_no_matter() -> None:
+    """Its events say nothing of the positions that are left."""
+    market = margin(1_000, leverage=3, rules=MarginRules(Decimal("0.25")))
+    hold(market, BUY, 20)
+    hold(market, BUY, 1, "PERP")
+    market.flat(60)
+    assert [trade.forced for trade in market.trades] == [True]
+    market.log.clear()
+    market.flat(100, "MSFT")
+    assert market.trades == []
+
+
 # --- whatever happens --------------------------------------------------------------------------------------------
 
 SYMBOLS = ["AAPL", "MSFT", "PERP"]

@@ -1,5 +1,7 @@
 """An account on the loopback exchange, by the unmodified client, plain and with TLS under production's names."""
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -23,9 +25,13 @@ BOOK = (
 
 
 @asynccontextmanager
-async def trading(*, tls: bool = False, **key: bool) -> AsyncIterator[tuple[LoopbackExchange, CcxtAccount]]:
-    """An exchange with a book, and an account on it."""
-    async with LoopbackExchange(tls=tls) as exchange:
+async def trading(
+    *, tls: bool = False, stands: bool = False, **key: bool
+) -> AsyncIterator[tuple[LoopbackExchange, CcxtAccount]]:
+    """An exchange with a book, and an account on it; its clock may stand still."""
+    began = time.time_ns() // 1_000_000
+    clock = (lambda: began) if stands else (lambda: time.time_ns() // 1_000_000)
+    async with LoopbackExchange(tls=tls, clock=clock) as exchange:
         exchange.add_account(KEY, SECRET, {"USDT": 10_000, "BTC": 10}, **key)
         exchange.engine.house_set_book("BTCUSDT", *BOOK)
         session = exchange.production_session() if tls else None
@@ -68,7 +74,7 @@ async def test_an_order_lives_and_dies(tls: bool) -> None:  # noqa: FBT001 - a r
 
 async def test_a_sweep_of_several_trades_in_one_instant_is_read_whole() -> None:
     """With pages of two the third trade of an instant cannot be reached by time."""
-    async with trading() as (exchange, account):
+    async with trading(stands=True) as (exchange, account):
         exchange.desk.page_limit = 2
         await account.create_order(submit(order_type=OrderType.MARKET, limit_price=None))
         trades = await account.fetch_trades(SYMBOL, (exchange.now_ms() - 60_000) * 1_000_000)
@@ -136,8 +142,6 @@ async def test_a_clock_that_is_off_is_set_before_the_next_call() -> None:
 
 async def test_streams_tell_orders_trades_and_balances() -> None:
     """As hints, in the same terms as the reads."""
-    import asyncio
-
     async with trading() as (exchange, account):
         watching = [
             asyncio.ensure_future(each())
@@ -164,8 +168,6 @@ async def test_the_kill_path_cancels_everything() -> None:
 
 async def test_300_market_calls_do_not_hold_up_a_cancel() -> None:
     """The cancel is on the wire before any market call that waits."""
-    import asyncio
-
     async with trading() as (exchange, account):
         seen = await account.create_order(submit(limit_price=Decimal(90)))
         budget = account.public.client.budget

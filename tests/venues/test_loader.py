@@ -56,6 +56,14 @@ def test_ccxt_that_is_there_already_is_used() -> None:
     assert told.strip() == "True"
 
 
+def test_plain_ccxt_may_have_been_imported_before() -> None:
+    """Without its streams: they are found all the same."""
+    told = run(
+        "import ccxt\nfrom tradingd.venues.loader import exchange_class, exchange_ids\nprint(len(exchange_ids()))"
+    )
+    assert told.strip() == "76"
+
+
 def test_a_misspelt_exchange_is_told_its_neighbour() -> None:
     """The nearest id is in the message."""
     with pytest.raises(ConfigError, match="do you mean binance"):

@@ -108,9 +108,11 @@ class MarginDesk:
 
     def see(self, event: MarketEvent) -> None:
         """Judge the account by a market event, after the orders were matched against it."""
-        self._refresh()
+        traded = self._refresh()
         held = self._held.get(event.symbol)
         if held is None:
+            if traded and self._held and event.symbol in self._account.positions and 0 < event.price < inf:
+                self._judge(event, event.price, at_close=True)  # what closed it may have cost the rest its margin
             return
         worst = held.worst(event)
         if 0 < worst < inf and 0 < event.price < inf and self._doubtful(held, worst, event.price):
@@ -119,10 +121,10 @@ class MarginDesk:
 
     # --- floats: is anything near? -------------------------------------------------------------------------
 
-    def _refresh(self) -> None:
-        """Take over what has moved in the account since the last look."""
+    def _refresh(self) -> bool:
+        """Take over what has moved in the account since the last look; whether anything has."""
         if self._revision == self._account.revision:
-            return
+            return False
         self._revision = self._account.revision
         before, self._held = self._held, {}
         totals: dict[str, _Totals] = {}
@@ -137,6 +139,7 @@ class MarginDesk:
             held.totals.equity += held.value - (float(position.cost) if instrument.kind.is_contract else 0.0)
             held.totals.exposure += abs(held.value)
             self._held[instrument.symbol] = held
+        return True
 
     def _doubtful(self, held: _Held, worst: float, price: float) -> bool:
         """Mark the position at `price`; whether at `worst` the account might be short of margin."""

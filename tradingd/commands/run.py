@@ -169,7 +169,7 @@ async def run_connected(
     settings: Settings, market: "ConnectedMarket", start: "Callable[..., DaemonSession]"
 ) -> "tuple[DaemonSession, Summary]":
     """Run a daemon on connected venues until it is stopped; returns its session and what it came to."""
-    from tradingd.wiring.live import live_options, without_keys
+    from tradingd.wiring.live import feed_recorder, live_options, without_keys
 
     open_settings = without_keys(settings)
     container = build(open_settings, market)
@@ -177,7 +177,15 @@ async def run_connected(
     report = check_live_data(container, strategies)
     register_all(container, strategies)
     session = start(container, strategies, report, **live_options(open_settings, market, strategies))
-    return session, await session.run()
+    recorder = feed_recorder(open_settings, market.instruments)
+    if recorder is None:
+        return session, await session.run()
+    session.keep(recorder, tuple(recorder.types))
+    session.attach("feed.recorder", recorder.run)
+    try:
+        return session, await session.run()
+    finally:
+        recorder.close()
 
 
 def _prepare(settings: Settings) -> tuple[Container, list[Strategy], LoadReport]:

@@ -396,6 +396,5 @@ _NEVER_THERE = frozenset({OrderStatus.REJECTED, OrderStatus.VOID})
 
 def _oddity(before: OrderStatus, over: Decimal) -> str:
     """What is wrong with a fill of an order: in that state before it, and by now `over` its quantity."""
-    if before in _NEVER_THERE:
-        return f"CONTRADICTION: it filled when it was {before}"
-    return f"OVERFILL: {over} more than ordered" if over > 0 else ""
+    told = f"OVERFILL: {over} more than ordered" if over > 0 else ""
+    return f"CONTRADICTION: it filled when it was {before}" if before in _NEVER_THERE else told

@@ -33,9 +33,9 @@ from tradingd.risk.changes import ChangeDesk
 from tradingd.risk.children import ChildDesk
 from tradingd.risk.exposure import ExposureBook, Reservation
 from tradingd.risk.gate import RETRY_NS, Gate
-from tradingd.risk.guards import NEVER
 from tradingd.risk.halting import Halting
 from tradingd.risk.halts import ACCOUNT_KEY, HaltBoard
+from tradingd.risk.interest import RiskInterest
 from tradingd.risk.limits.base import DAY_NS, Limit, Monitor, Proposal, RiskContext
 from tradingd.risk.protection import Protection
 from tradingd.risk.requests import RequestDesk
@@ -321,7 +321,9 @@ class RiskManager:
 
         That is while a halt is in force, or a stop or cancel that was refused is to be tried again.
         """
-        return None if self._monitors or self._bar_sizer is not None else _Interest(self._halts, self._protection)
+        return (
+            None if self._monitors or self._bar_sizer is not None else RiskInterest(self._halts, self._protection)
+        )
 
     def on_market_data(self, event: MarketEvent) -> None:
         """Let the sizer and the watching limits see the market; do what halts still demand."""
@@ -389,19 +391,6 @@ class RiskManager:
         self._halting.resume(scope, key, operator=operator, reason=reason)
         self._watched = None  # what the limits demanded, they may demand again
         self._protection.keep_all()
-
-
-class _Interest:
-    """The symbols whose market events risk has a use for now: all, or none."""
-
-    __slots__ = ("_halts", "_protection")
-
-    def __init__(self, halts: HaltBoard, protection: Protection) -> None:
-        self._halts = halts.live
-        self._protection = protection
-
-    def __contains__(self, symbol: object) -> bool:
-        return bool(self._halts) or self._protection.due < NEVER
 
 
 def _nowhere(event: object) -> None:

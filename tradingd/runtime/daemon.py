@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from tradingd.analytics.summary import Summary, decimal_text
 from tradingd.data.replay import ReplayFeed
 from tradingd.domain.enums import RunState
-from tradingd.domain.events import Event, EventType, FeedEvent, VenueCondition, VenueStatus
+from tradingd.domain.events import EventType, FeedEvent, VenueCondition, VenueStatus
 from tradingd.domain.loading import explain
 from tradingd.errors import ComponentError, TradingdError, UsageError
 from tradingd.runtime.async_manager import AsyncEventManager
@@ -100,7 +100,7 @@ class DaemonSession(Session):
         self._handler_timeout_s = handler_timeout_s
         self._stop_timeout_s = stop_timeout_s
         self._extra: list[tuple[str, Callable[[], Awaitable[None]]]] = []
-        self._kept: list[Callable[[Event], None]] = []
+        self._kept: list[Callable[[Any], None]] = []
         self._signals = 0
         self._winding_down: asyncio.Task[None] | None = None
         self._hurry: asyncio.Task[StopReport] | None = None
@@ -124,7 +124,7 @@ class DaemonSession(Session):
         """The run's state."""
         return self.supervisor.state
 
-    def keep(self, observer: Callable[[Event], None], types: Sequence[EventType]) -> None:
+    def keep(self, observer: Callable[[Any], None], types: Sequence[EventType]) -> None:
         """Let `observer` see all events of `types`, and keep it alive for as long as the session lives."""
         self._kept.append(observer)
         self.manager.observe(observer, types)

@@ -78,6 +78,7 @@ class ScriptedVenue:
         self.name = name
         self.traits = traits or VenueTraits(exchange_id="scripted", visibility_s=30.0)
         self.capabilities = capabilities
+        self.load = 0.0
         self.instruments: dict[str, Instrument] = {one.symbol: one for one in instruments}
         self.totals: defaultdict[str, Decimal] = defaultdict(lambda: ZERO, balances)
         self.prices: dict[str, Decimal] = {}

@@ -53,6 +53,11 @@ class CcxtAccount(AccountReads):
     def __repr__(self) -> str:
         return f"CcxtAccount({self.name}, {self.orders!r})"
 
+    @property
+    def load(self) -> float:
+        """How much of the weight budget is used now, from 0 to 1."""
+        return self.public.client.budget.load
+
     # --- life ------------------------------------------------------------------------------------------------
 
     async def open(self) -> None:

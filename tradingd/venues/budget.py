@@ -109,6 +109,11 @@ class WeightBudget:
         """How many seconds nothing may be sent; 0 where nothing stops us."""
         return max(self.allowance.stopped_until - self._monotonic(), 0.0)
 
+    @property
+    def load(self) -> float:
+        """How much of the budget the last window used, from 0 to 1."""
+        return min(self.allowance.used(self._monotonic()) / self.allowance.capacity, 1.0)
+
     def waiting(self, lane: Lane) -> int:
         """How many calls of a lane wait for their turn."""
         return len(self._lanes[lane])

@@ -124,6 +124,10 @@ class VenueAccount(Protocol):
     instruments: Mapping[str, Instrument]
     """Those of the symbols this run uses; the same object is refreshed in place when filters change."""
 
+    @property
+    def load(self) -> float:
+        """How much of what the venue allows to be asked is used now, from 0 to 1."""
+
     async def open(self) -> None:
         """Load markets, measure the clock, check ccxt's settings."""
 

@@ -13,10 +13,13 @@ from tradingd.broker.base import Broker
 from tradingd.broker.ccxt.broker import CcxtBroker
 from tradingd.broker.ccxt.policy import EvidencePolicy
 from tradingd.config import Settings
+from tradingd.data.catalog import Catalog
 from tradingd.data.ccxt.feed import LiveFeed
 from tradingd.data.ccxt.model import FeedOptions, StreamKind, StreamState, StreamStatus, Subscription
 from tradingd.data.ccxt.plan import PlanSettings, loaded_by, plan_subscriptions
-from tradingd.data.series import parse_interval
+from tradingd.data.ccxt.warmup import Recorded, recorded_in
+from tradingd.data.recorder import FeedRecorder
+from tradingd.data.series import SeriesKind, parse_interval, resolve_path
 from tradingd.domain.events import FeedEvent
 from tradingd.domain.instrument import Instrument
 from tradingd.domain.ports import InstrumentLookup
@@ -28,7 +31,15 @@ from tradingd.venues.account import CcxtAccount, make_account
 from tradingd.venues.public import PublicVenue, make_public
 from tradingd.wiring.venues import venue_credentials, venue_settings
 
-__all__ = ["AT_A_DISTANCE", "ConnectedMarket", "Tuning", "connect", "live_options", "without_keys"]
+__all__ = [
+    "AT_A_DISTANCE",
+    "ConnectedMarket",
+    "Tuning",
+    "connect",
+    "feed_recorder",
+    "live_options",
+    "without_keys",
+]
 
 _EPOCH_BEGAN_S = 1_700_000_000
 """What epochs count from, so that they are short: seconds of Unix time."""
@@ -111,6 +122,8 @@ class ConnectedMarket:
         self.epoch = epoch
         self._tuning = tuning
         self._settings = settings
+        self._offsets: dict[str, int] = {}
+        """The venues' clocks minus ours, nanoseconds, as measured when they were connected."""
         self._time = steady_wall_time()
         renamed = "" if settings.run.mode == "live" else settings.broker.venue
         self._instruments = _Instruments(self.publics, renamed)
@@ -191,8 +204,22 @@ class ConnectedMarket:
             random=Random(),  # noqa: S311 - jitter of delays
             on_status=on_status,
             options=self._tuning.feed or self._feed_options(),
+            clock_offset_ns=lambda: self._offsets.get(venue.name, 0),
             wire=venue.to_ccxt,
+            recorded=self._recorded(),
         )
+
+    def _recorded(self) -> Recorded | None:
+        """Where history comes from before the venue is asked."""
+        data = self._settings.data
+        if data.live.warmup != "catalog" or data.catalog is None:
+            return None
+        return recorded_in(Catalog(resolve_path(data.catalog, self._settings.base_dir)))
+
+    async def measure_clocks(self) -> None:
+        """Measure how far the venues' clocks are from ours: when a bar has closed is told by theirs."""
+        for venue in self.publics:
+            self._offsets[venue.name] = await venue.clock_offset_ns()
 
     def _feed_options(self) -> FeedOptions:
         live = self._settings.data.live
@@ -282,10 +309,29 @@ async def connect(
                 account = make_account(chosen, keys, public, session=session)
                 accounts.append(account)
                 await account.open()
+        market = ConnectedMarket(settings, publics, accounts, epoch, tuning)
+        await market.measure_clocks()
     except BaseException:
         await ConnectedMarket(settings, publics, accounts, epoch, tuning).close()
         raise
-    return ConnectedMarket(settings, publics, accounts, epoch, tuning)
+    return market
+
+
+def feed_recorder(settings: Settings, instruments: InstrumentLookup) -> FeedRecorder | None:
+    """What keeps the live feed in a catalog, where the configuration asks for it."""
+    record = settings.data.record
+    if record.catalog is None:
+        return None
+    return FeedRecorder(
+        resolve_path(record.catalog, settings.base_dir),
+        dataset=record.dataset,
+        kinds=[SeriesKind(kind) for kind in record.kinds],
+        instruments=instruments,
+        depth=settings.data.live.book_depth,
+        part_rows=record.part_rows,
+        part_s=3600.0 * float(record.part_hours),
+        monotonic=time.monotonic,
+    )
 
 
 def _tune(public: PublicVenue, tuning: Tuning) -> None:

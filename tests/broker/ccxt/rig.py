@@ -146,7 +146,7 @@ class Books:
         """All reports of a kind."""
         return [report for report in self.log.of(BrokerReport) if report.kind is kind]
 
-    def decimal(self, text: str) -> Decimal:
+    def decimal(self, text: str | int) -> Decimal:
         """Exact."""
         return D(text)
 

@@ -48,13 +48,13 @@ def test_known_order_is_never_absent() -> None:
 
 
 def test_next_read_is_due_when_the_span_is_over() -> None:
-    """The pause grows, but the read that can prove absence is not put off."""
+    """The pause grows, but the read that can prove absence is not put off; overdue, it grows once more."""
     case = Case(0.0, "timed out", 30.0)
     case.note(ORDER, 1.0)
     assert case.next_read(1.0, 0, POLICY) == 1.25
     assert case.next_read(25.0, 9, POLICY) == 31.0
     assert case.next_read(50.0, 9, POLICY) == 60.0
-    assert case.next_read(70.0, 9, POLICY) == 85.0
+    assert case.next_read(70.0, 9, POLICY) == 130.0
 
 
 def test_policy_refuses_nonsense() -> None:

@@ -29,7 +29,7 @@ from tradingd.data.ccxt.warmup import joined_history, recorded_in
 from tradingd.data.recorder import FeedRecorder
 from tradingd.domain.aggregation import TimeBars
 from tradingd.domain.events import Bar, Book, FeedEvent, Quote, Trade
-from tradingd.errors import ConfigError, DataError
+from tradingd.errors import ConfigError, DataError, VenueRefusedError
 from tradingd.venues.model import Lane
 
 T, Q, B, C = "btcusdt@aggTrade", "btcusdt@bookTicker", "btcusdt@depth@100ms", "btcusdt@kline_1m"
@@ -201,7 +201,10 @@ class Lacking:
     async def call(self, method: str, *args: Any, lane: Lane, params: Mapping[str, Any] | None = None) -> Any:
         del args, params
         assert lane is Lane.MARKET
-        return self.rest.get(method, [])
+        told = self.rest.get(method, [])
+        if isinstance(told, Exception):
+            raise told
+        return told
 
     async def watch(
         self,
@@ -345,6 +348,28 @@ async def test_candles_without_a_history() -> None:
 
     await running(feed, what)
     assert [(event.ts - START_NS) // MINUTE for event in events] == [1, 3]
+
+
+async def test_a_history_that_is_refused_is_told_and_asked_for_again() -> None:
+    """While REST refuses the history the stream is JOINING and says why; the bars come once it answers."""
+    client, events, time = Lacking("watchOHLCV", "fetchOHLCV"), list[FeedEvent](), Time()
+    feed = feed_of(client, time, events, bars(history=1))
+    opened = START_NS // 1_000_000
+    client.rest["fetch_ohlcv"] = VenueRefusedError("no such interval")
+
+    async def what() -> None:
+        client.queue("watch_ohlcv").put_nowait([[opened, 1, 2, 1, 1.5, 1]])
+        await rounds()
+        assert feed.streams[0].state is StreamState.JOINING
+        await time.pass_(3)
+        assert "no such interval" in feed.status().streams[0].reason
+        client.rest["fetch_ohlcv"] = [[opened - 60_000, 1, 2, 1, 1.5, 1], [opened, 1, 2, 1, 1.5, 1]]
+        await time.pass_(10)
+        assert feed.is_live
+        assert feed.status().streams[0].reason == ""
+
+    await running(feed, what)
+    assert [event.ts for event in events] == [START_NS]
 
 
 async def test_a_feed_without_streams_is_ready() -> None:

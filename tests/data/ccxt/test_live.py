@@ -1,10 +1,17 @@
 """The live feed over real sockets: ccxt's unmodified client against the loopback exchange."""
 
+import asyncio
+
 from tests.data.ccxt.world import BTC, ETH, MINUTE, START_NS, World, bars, books, quotes, trades, until, world
 from tradingd.data.ccxt.model import StreamKind, StreamState
 from tradingd.domain.events import Bar, Book, Quote, Trade
 
 T, Q, B, C = "btcusdt@aggTrade", "btcusdt@bookTicker", "btcusdt@depth@100ms", "btcusdt@kline_1m"
+
+
+def ids(it: World, symbol: str = BTC) -> list[int]:
+    """The ids of the trades that were published."""
+    return [int(trade.trade_id) for trade in it.of(Trade, symbol)]
 
 
 async def test_trades_are_published_as_they_come() -> None:
@@ -87,3 +94,46 @@ async def test_history_is_told_before_the_first_live_bar() -> None:
         await until(lambda: len(it.of(Bar, BTC)) >= 6)
         closes = [bar.close for bar in it.of(Bar, BTC)]
         assert closes[:6] == [60_002.0, 60_003.0, 60_004.0, 60_005.0, 60_006.0, 60_007.0]
+
+
+async def test_a_reconnect_is_filled() -> None:
+    """Trades that happen while the socket is down are read after the reconnect, whether or not more follow."""
+    async with world([trades(), bars(from_trades=True)]) as it:
+        await it.subscribed(T)
+        it.trade(60_000.0, 1.0)
+        await until(lambda: ids(it) == [1])
+        for round_ in range(5):
+            it.exchange.hub.abort_all()
+            it.trade(60_001.0 + round_, 1.0)
+            await until(lambda: it.streams.subscribers(T) == 0)
+            it.trade(60_002.0 + round_, 1.0)
+            while not it.streams.subscribers(T):
+                await it.seconds(1)
+        it.trade(60_100.0, 1.0)
+        await until(lambda: ids(it) == list(range(1, 13)))
+        assert it.status().filled >= 5
+        assert it.status().holes == 0
+
+
+async def test_a_refused_symbol_does_not_stop_the_others() -> None:
+    """A symbol that the venue does not know is REFUSED; the rest is live, and the feed is ready."""
+    async with world([trades(), trades("NIX/USDT")]) as it:
+        await it.subscribed(T)
+        it.trade()
+        await asyncio.wait_for(it.feed.ready(), 5)
+        assert it.state(symbol="NIX/USDT") is StreamState.REFUSED
+        assert it.state() is StreamState.LIVE
+        assert "BadSymbol" in it.status(symbol="NIX/USDT").reason
+
+
+async def test_ready_waits_for_every_stream() -> None:
+    """The feed is ready when each stream has been live; a silent one counts once REST knows that it is quiet."""
+    async with world([trades(), trades(ETH)]) as it:
+        await it.subscribed(T, "ethusdt@aggTrade")
+        waiting = asyncio.ensure_future(it.feed.ready())
+        it.trade()
+        await until(lambda: it.state() is StreamState.LIVE)
+        assert not waiting.done()
+        await it.seconds(11)
+        await until(waiting.done)
+        assert it.state(symbol=ETH) is StreamState.LIVE

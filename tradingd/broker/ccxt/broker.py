@@ -259,7 +259,7 @@ class CcxtBroker(Broker):
         for tracked in self._desk.changes_due():
             self._sends.put_nowait(tracked)
         looks: list[Tracked | Orphan | str] = [*self._search.reads_due(), *self._search.orphans_due()]
-        looks += self._search.trades_due()
+        looks += self._fates.trades_due()
         if self._sender.take_refresh(self._monotonic(), self._policy.refresh_s):
             looks.append("")
         for look in looks:

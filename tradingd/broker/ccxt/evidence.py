@@ -15,6 +15,10 @@ from tradingd.broker.ccxt.policy import EvidencePolicy
 __all__ = ["Case", "Endpoint"]
 
 
+_SLOWER = 4
+"""A search that has halted its instrument goes on more slowly: it must not use up what cancels need."""
+
+
 class Endpoint(StrEnum):
     """Where a read looked."""
 
@@ -68,7 +72,7 @@ class Case(msgspec.Struct):
 
     def next_read(self, now: float, tries: int, policy: EvidencePolicy) -> float:
         """When to look again: with a growing pause, and right when the span is over, and when it is overdue."""
-        due = now + policy.pause(tries)
+        due = now + policy.pause(tries) * (_SLOWER if self.overdue(now, policy) else 1)
         first = self.first
         for moment in (self.opened + policy.halt_s, *(() if first is None else (first + self.span_s,))):
             if now < moment < due:

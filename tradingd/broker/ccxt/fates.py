@@ -69,6 +69,9 @@ class Fates:
         )
         self.trades_at: dict[str, float] = {}
         """When the trades of a symbol are to be read."""
+        self.reading: set[str] = set()
+        """The symbols whose trades are being read: news in the meantime is for the read after that."""
+        self._read_from: dict[str, float] = {}
         self._late_until: dict[str, float] = {}
         self.moves = 0
         """Grows with whatever happens to an order."""
@@ -104,6 +107,7 @@ class Fates:
         if seen.status in _OVER:
             self._ending(tracked, seen)
         elif (seen.filled or ZERO) > tracked.traded:
+            tracked.told = max(tracked.told, seen.filled or ZERO)
             self.want_trades(tracked.symbol)
 
     def exists(self, tracked: Tracked, exchange_id: str) -> None:
@@ -202,10 +206,31 @@ class Fates:
             self._late_until[tracked.symbol] = now + late
 
     def want_trades(self, symbol: str, in_s: float = 0.0) -> None:
-        """Have the trades of a symbol read, at the latest in so many seconds."""
-        at = self.monotonic() + in_s
-        if symbol in self.account.instruments:
-            self.trades_at[symbol] = min(at, self.trades_at.get(symbol, _NEVER))
+        """Have the trades of a symbol read in so many seconds, or sooner; not too soon after the last read."""
+        if symbol not in self.account.instruments:
+            return
+        pause = self.policy.between_reads(self.account.load)
+        at = max(self.monotonic() + in_s, self._read_from.get(symbol, -_NEVER) + pause)
+        self.trades_at[symbol] = min(at, self.trades_at.get(symbol, _NEVER))
+
+    def trades_due(self) -> list[str]:
+        """The symbols whose trades are to be read now; from here on they are being read."""
+        now = self.monotonic()
+        due = [symbol for symbol, at in self.trades_at.items() if at <= now and symbol not in self.reading]
+        for symbol in due:
+            del self.trades_at[symbol]
+            self.reading.add(symbol)
+            self._read_from[symbol] = now
+        return due
+
+    def trades_next(self) -> float:
+        """When trades are to be read next, by the monotonic clock."""
+        waiting = (at for symbol, at in self.trades_at.items() if symbol not in self.reading)
+        return min(waiting, default=_NEVER)
+
+    def misses_trades(self, symbol: str) -> bool:
+        """Whether trades of a symbol are known to be there that have not been read."""
+        return any(one.symbol == symbol and one.misses_trades for one in self.book.open.values())
 
     def wants_wide(self, symbol: str) -> bool:
         """Whether trades of a symbol are missed that may have come up late, behind those that are known."""

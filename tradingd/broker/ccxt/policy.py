@@ -6,6 +6,8 @@ from tradingd.errors import UsageError
 
 __all__ = ["EvidencePolicy"]
 
+_EASY = 0.25
+"""Up to that load, reads are not spared."""
 _MAX_EXPONENT = 32
 """Keeps `factor ** tries` a finite float; `longest_s` has long capped the delay by then."""
 
@@ -31,6 +33,11 @@ class EvidencePolicy(msgspec.Struct, frozen=True, kw_only=True):
     longest_s: float = 15.0
     poll_s: float = 5.0
     """How often the trades of a symbol with working orders are read, whatever the streams say."""
+    least_pause_s: float = 0.1
+    """Between two reads of one symbol's trades, while the venue's budget is hardly used."""
+    pause_by_load_s: float = 4.0
+    """How much longer that is for each whole of the budget that is used beyond a quarter: many trades in one read
+    instead of many reads."""
     late_s: float = 30.0
     """For how long that goes on after an order is over; the venue's `visibility_s` where that is longer."""
     overlap_s: float = 60.0
@@ -54,3 +61,7 @@ class EvidencePolicy(msgspec.Struct, frozen=True, kw_only=True):
     def pause(self, tries: int) -> float:
         """How long to wait before trying again after `tries` tries."""
         return min(self.longest_s, self.first_s * self.factor ** min(tries, _MAX_EXPONENT))
+
+    def between_reads(self, load: float) -> float:
+        """How long to wait between two reads of one symbol's trades when `load` of the budget is used."""
+        return self.least_pause_s + self.pause_by_load_s * max(0.0, load - _EASY)

@@ -46,6 +46,7 @@ class Reader:
         self._link = link
         self._streams = streams
         self._changed = changed
+        self._barrier_read_at = float("-inf")
         self._listed_at: dict[str, float] = {}
         self._unexplained_since: float | None = None
         self._read_all = True
@@ -174,11 +175,25 @@ class Reader:
     # --- trades ----------------------------------------------------------------------------------------------
 
     async def poll_trades(self, symbol: str) -> None:
-        """Read what is new of a symbol's trades; those that came up late only where some are missed."""
-        await self.read_trades(symbol, wide=self._fates.wants_wide(symbol))
+        """Read what is new of a symbol's trades; those that came up late only where some are missed.
 
-    async def read_trades(self, symbol: str, *, wide: bool = True) -> bool:
-        """Read all trades of a symbol since the last known ones; whether that worked."""
+        One page is enough where it brings all that is known to be missing: what else there may be, the next poll
+        or barrier brings.
+        """
+        fates = self._fates
+        try:
+            if fates.wants_wide(symbol):
+                await self.read_trades(symbol)
+            else:
+                await self.read_trades(symbol, wide=False, enough=lambda: not fates.misses_trades(symbol))
+        finally:
+            fates.reading.discard(symbol)
+            self._changed()
+
+    async def read_trades(
+        self, symbol: str, *, wide: bool = True, enough: Callable[[], bool] = lambda: False
+    ) -> bool:
+        """Read a symbol's trades since the last known ones, all or until `enough`; whether that worked."""
         asked_at = self._fates.monotonic()
         paging = self._fates.tape.paging(symbol, self._fates.now(), wide=wide)
         step = Step.GO_ON
@@ -189,6 +204,10 @@ class Reader:
                 step = self._search.trades_page(symbol, paging, page)
                 self._compare_with_streams()
                 self._changed()
+                if step is Step.GO_ON and enough():
+                    self._fates.trades_again(symbol)
+                    self._changed()
+                    return True
         except UnreadError:
             self._fates.trades_again(symbol)
             self._changed()
@@ -240,7 +259,10 @@ class Reader:
             UnreadError: something could not be read.
 
         """
-        fates = self._fates
+        fates, now = self._fates, self._fates.monotonic()
+        if not fates.is_calm(quiet_s) and now - self._barrier_read_at < fates.policy.barrier_s:
+            return None  # what would be read now was read not long ago, and there will be no barrier
+        self._barrier_read_at = now
         every = self._read_all
         symbols = tuple(self._account.instruments) if every else self._worked()
         await self.open_orders()

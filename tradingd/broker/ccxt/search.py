@@ -117,14 +117,6 @@ class Search:
             tracked.absent = True
             self._fates.end(tracked, ReportKind.ABSENT, f"ABSENT: {tracked.case}")
 
-    def trades_due(self) -> list[str]:
-        """The symbols whose trades are to be read now."""
-        now = self._fates.monotonic()
-        due = [symbol for symbol, at in self._fates.trades_at.items() if at <= now]
-        for symbol in due:
-            del self._fates.trades_at[symbol]
-        return due
-
     def trades_page(self, symbol: str, paging: Paging, page: Sequence[TradeSeen]) -> Step:
         """Take a page of trades."""
         now = self._fates.monotonic()
@@ -168,7 +160,7 @@ class Search:
 
     def next_due(self) -> float:
         """When something is due next, by the monotonic clock."""
-        moments = [*self._fates.trades_at.values(), *(one.read_at for one in self._fates.tape.orphans.values())]
+        moments = [self._fates.trades_next(), *(one.read_at for one in self._fates.tape.orphans.values())]
         for one in self._fates.book.open.values():
             if one.cancel_at is not None:
                 moments.append(one.cancel_at)

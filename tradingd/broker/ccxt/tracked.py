@@ -56,6 +56,8 @@ class Tracked(msgspec.Struct):
     live_at: float = 0.0
     traded: Decimal = ZERO
     """The sum of its trades."""
+    told: Decimal = ZERO
+    """The most that the venue has said was filled, while it works."""
     ended: OrderSeen | None = None
     """The venue's word that it is over."""
     ended_at: float = 0.0
@@ -107,6 +109,11 @@ class Tracked(msgspec.Struct):
         change = self.change
         lost = None if change is None else change.lost_at
         return min((at for at in (self.doubt_since, lost) if at is not None), default=None)
+
+    @property
+    def misses_trades(self) -> bool:
+        """Whether it has trades that have not been read, or may have."""
+        return self.phase in {Phase.ENDING, Phase.UNKNOWN} or self.told > self.traded
 
     @property
     def unsettled(self) -> bool:

@@ -260,6 +260,8 @@ class LiveFeed:
             answer = await self._ask(stream, work)
         except (VenueUnavailableError, VenueRefusedError) as error:
             stream.unanswered(work)
+            if stream.state is _S.JOINING:
+                stream.enter(_S.JOINING, f"what it lacks cannot be read: {error}")
             wait = error.retry_after_s if isinstance(error, RateLimitedError) else None
             stream.rest_failures = min(stream.rest_failures + 1, 5)
             backoff = min(_RETRY_S * 2**stream.rest_failures, _LONGEST_RETRY_S)

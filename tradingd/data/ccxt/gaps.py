@@ -191,7 +191,9 @@ class TradeJoin:
 
     def __init__(self, *, remembered: int = 20_000, held: int = 50_000) -> None:
         self._remembered, self._most_held = remembered, held
-        self._recent: dict[str, None] = {}
+        self._recent: set[str] = set()
+        self._earlier: set[str] = set()
+        """What is remembered, in two halves: the earlier one is forgotten as a whole."""
         self._held: list[Trade] = []
         self._asked: Phase | None = None
         """The phase in which REST was asked last, since the last change of phase."""
@@ -259,21 +261,16 @@ class TradeJoin:
         for trade in trades:
             key = trade.trade_id or _unnamed(trade, taken)
             taken.add(key)
-            if key in self._recent:
+            if key in self._recent or key in self._earlier:
                 self.duplicates += 1
                 continue
-            self._recent[key] = None
+            self._recent.add(key)
             out.append(trade)
-        self._forget()
+        if len(self._recent) > self._remembered:
+            self._earlier, self._recent = self._recent, set()
         if out:
             self.last_ts = max(self.last_ts or 0, *(trade.ts for trade in out))
         return out
-
-    def _forget(self) -> None:
-        surplus = len(self._recent) - self._remembered
-        if surplus > 0:
-            for key in [key for key, _ in zip(self._recent, range(surplus), strict=False)]:
-                del self._recent[key]
 
 
 def _key(trade: Trade, number: int) -> str:
