@@ -1,6 +1,6 @@
 """Live trading through the unmodified ccxt client, against the loopback exchange in a process of its own.
 
-- tick to wire: from the moment the exchange prints a trade to the moment it has received the order that a strategy
+- tick to wire: from the moment the exchange prints a trade to that at which it has received the order that a strategy
   asked for because of it. Both are read from the machine's one monotonic clock, in the exchange's process: the way
   there and back over loopback, ccxt's parsing, every component with limits on, signing and the POST are in it.
 - flood: how many trades a second one core takes, from the socket to the strategy, when they come as fast as they can.

@@ -146,7 +146,11 @@ def test_a_misspelt_name_is_answered_with_the_nearest(factory: StrategyFactory) 
         ("rsi_reversion", {"symbol": "X", "oversold": "nan"}, "oversold: Input should be"),
         ("rsi_reversion", {"symbol": "X", "exit": 30}, "oversold (30) < exit (30) <= overbought (70)"),
         ("rsi_reversion", {"symbol": "X", "exit": 71}, "oversold (30) < exit (71) <= overbought (70)"),
-        ("donchian_breakout", {"symbol": "X", "atr_stop": 0}, "atr_stop: Input should be greater than 0"),
+        (
+            "donchian_breakout",
+            {"symbol": "X", "atr_stop": -1},
+            "atr_stop: Input should be greater than or equal to 0",
+        ),
         ("dca", {"symbol": "X", "notional": "100"}, "give either interval_s or every_bars"),
         ("dca", {"symbol": "X", "notional": "100", "interval_s": 1, "every_bars": 1}, "give either interval_s or"),
         (
