@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from tradingd.errors import VenueUnavailableError
+from tradingd.errors import RateLimitedError, VenueUnavailableError
 from tradingd.venues.budget import WeightBudget
 from tradingd.venues.model import Lane
 from tradingd.venues.origins import Origins
@@ -46,10 +46,12 @@ class StreamFault(msgspec.Struct, frozen=True):
 class Call:
     """What is noted of one call while it is under way."""
 
-    __slots__ = ("body", "lane", "sent", "status")
+    __slots__ = ("body", "lane", "patience_s", "sent", "status")
 
-    def __init__(self, lane: Lane) -> None:
+    def __init__(self, lane: Lane, patience_s: float | None = None) -> None:
         self.lane = lane
+        self.patience_s = patience_s
+        """How long it may wait for its turn; None for ever."""
         self.status: int | None = None
         self.body: Untyped = None
         self.sent = 0
@@ -173,7 +175,12 @@ def guarded_class(base: Untyped) -> Untyped:
 async def _throttle(self: Untyped, cost: float | None = None) -> None:
     call = CALL.get()
     lane = self.guard.lane if call is None else call.lane
-    await self.guard.budget.turn(lane, 1.0 if cost is None else float(cost))
+    patience_s = None if call is None else call.patience_s
+    try:
+        async with asyncio.timeout(patience_s):
+            await self.guard.budget.turn(lane, 1.0 if cost is None else float(cost))
+    except TimeoutError:
+        raise RateLimitedError(f"its turn did not come within {patience_s:g} s") from None
 
 
 def _fetch_of(base: Untyped) -> Untyped:
