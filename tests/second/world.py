@@ -1,5 +1,6 @@
 """The broker and the account on the second venue, through ccxt's unmodified client."""
 
+import asyncio
 import time as wall
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -47,6 +48,7 @@ async def account_at(
     """An account at the venue, opened."""
     settings = settings_for(venue, **changes)
     public = make_public(settings)
+    public.client.budget.allowance.capacity = 1e6  # no test is about the pace of calls
     account = make_account(settings, keys, public)
     try:
         await public.open(symbols)
@@ -78,6 +80,13 @@ def _theirs(symbol: str) -> str:
     return spot.replace("/", "-") + ("-SWAP" if settle else "")
 
 
+async def subscribed(rig: SecondRig) -> None:
+    """Wait, in real time, until the owner's orders are told: a login comes before."""
+    async with asyncio.timeout(10):
+        while not rig.site.streams.subscribers("orders"):
+            await asyncio.sleep(0)
+
+
 @asynccontextmanager
 async def second(
     markets: Sequence[MarketSpec] = SPOT,
@@ -95,6 +104,7 @@ async def second(
         account = make_account(settings, KEYS, public)
         counted = Counted(account, time)
         budget = public.client.budget
+        budget.allowance.capacity = 1e6
         time.busy = lambda: counted.under_way > sum(map(budget.waiting, Lane))
         try:
             await public.open(symbols)
@@ -103,7 +113,7 @@ async def second(
             rig.public, rig.site = public, venue
             async with rig:
                 await rig.ready()
-                await rig.until(lambda: venue.streams.subscribers("orders") > 0)
+                await subscribed(rig)
                 yield rig
         finally:
             await account.close()
