@@ -79,6 +79,8 @@ class VenueRow(msgspec.Struct, frozen=True, kw_only=True):
     """Where the raw answer has our id, where ccxt takes another one for it or, with trades, none."""
     stream_fee_sign: int = 1
     """-1 where fees on the stream of our trades are told from the account's view: negative for a charge."""
+    cash_fields: tuple[str, str] = ("", "")
+    """Where a raw balance has a coin and its amount without the profits of open positions, which ccxt counts in."""
     withdrawals: Permission | None = None
     used_weight_header: str = ""
     """The response header that tells how much of the weight limit is used."""
@@ -156,6 +158,7 @@ _TABLE = _rows(
             dead_man="fapiprivate_post_countdowncancelall",
         ),
         used_weight_limit=2400.0,
+        cash_fields=("asset", "walletBalance"),
         amends=True,
         dead_man_params={"symbol": "{market}"},
         dead_man_unit=("countdownTime", 1000),
@@ -170,6 +173,7 @@ _TABLE = _rows(
         echoes_client_id=True,
         own_id_fields=("clOrdId",),
         stream_fee_sign=-1,
+        cash_fields=("ccy", "cashBal"),
         amends=True,
         withdrawals=Permission("private_get_account_config", ("data", 0, "perm"), frozenset({"withdraw"})),
         clock_codes=frozenset({"50102", "50112"}),
