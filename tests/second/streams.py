@@ -163,6 +163,10 @@ class Streams:
         prices = dict.fromkeys(("last", "open24h", "high24h", "low24h"), views.digits(last or Decimal(1)))
         return {"instId": symbol, **best, **prices, "vol24h": "1", "volCcy24h": "1", "ts": top["ts"]}
 
+    def tell_ticker(self, symbol: str) -> None:
+        """The market at a glance, to who wants it."""
+        self._tell_all("tickers", symbol, [self.ticker(symbol)])
+
     def _book(self, socket: Socket, channel: str, symbol: str, action: str) -> None:
         body = self.levels(symbol, {"bbo-tbt": 1, "books5": 5}.get(channel, 400))
         arg = {"channel": channel, "instId": symbol}

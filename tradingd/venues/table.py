@@ -103,6 +103,9 @@ class VenueRow(msgspec.Struct, frozen=True, kw_only=True):
     trades_from_id: str = ""
     """The parameter that reads our trades from an id on, where ids are numbers: more trades of one instant than a
     page has can be read by that alone."""
+    trade_count_field: str = ""
+    """Where a raw public trade of the stream tells how many trades it is, its id being the last one's: the history
+    tells each of them."""
     amends: bool = False
     """Whether ccxt's `edit_order` changes the order in place, keeping its id: its default is cancel and new."""
     buys_base_at_market: bool = False
@@ -174,6 +177,7 @@ _TABLE = _rows(
         own_id_fields=("clOrdId",),
         stream_fee_sign=-1,
         cash_fields=("ccy", "cashBal"),
+        trade_count_field="count",
         amends=True,
         withdrawals=Permission("private_get_account_config", ("data", 0, "perm"), frozenset({"withdraw"})),
         clock_codes=frozenset({"50102", "50112"}),
