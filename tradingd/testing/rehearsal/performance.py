@@ -163,7 +163,13 @@ class Rehearsal:
     def _forced(self, stage: Stage) -> dict[str, Any]:
         """What makes the configuration live, at the exchange of the rehearsal and nowhere else."""
         pace, base = self._pace, self._base
-        where = {"exchange": "binance", "environment": "loopback", "loopback_url": stage.url, "dead_man_s": None}
+        where = {
+            "exchange": "binance",
+            "environment": "loopback",
+            "loopback_url": stage.url,
+            "urls": None,
+            "dead_man_s": None,
+        }
         prodder = {"symbols": list(base.symbols), "seed": self._seed, "every": pace.every}
         own = [each.model_dump(exclude_none=True) for each in base.strategies]
         return {
