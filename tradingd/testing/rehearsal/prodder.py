@@ -4,7 +4,7 @@ from random import Random
 
 from pydantic import Field
 
-from tradingd.domain.enums import Direction
+from tradingd.domain.enums import Direction, OrderStatus
 from tradingd.domain.events import OrderUpdate, Trade
 from tradingd.strategy.base import Strategy, StrategyParams
 
@@ -38,9 +38,11 @@ class Prodder(Strategy):
         """Do something now and then."""
         if self.random.random() * self.params.every >= 1:
             return
-        working = [intent for intent, order in self.orders.items() if order.symbol == trade.symbol]
+        working = {intent: order for intent, order in self.orders.items() if order.symbol == trade.symbol}
         if working:
-            self.cancel(self.random.choice(working))
+            keen = [intent for intent, order in working.items() if order.status is not OrderStatus.CANCELING]
+            if keen:
+                self.cancel(self.random.choice(keen))
         elif self._can_close(trade):
             self.signal(trade.symbol, Direction.FLAT)
         else:
