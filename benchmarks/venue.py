@@ -1,9 +1,9 @@
 """Live trading through the unmodified ccxt client, against the loopback exchange in a process of its own.
 
-- tick to wire: from the moment the exchange prints a trade to that at which it has received the order that a strategy
+- tick to wire: from a trade that the exchange prints to the arrival, there, of the order that a strategy
   asked for because of it. Both are read from the machine's one monotonic clock, in the exchange's process: the way
   there and back over loopback, ccxt's parsing, every component with limits on, signing and the POST are in it.
-- flood: how many trades a second one core takes, from the socket to the strategy, when they come as fast as they can.
+- flood: how many trades a second one core takes, from the socket to the strategy, when they come without pause.
 - soak: memory at a steady rate of messages; the slope is a line fitted through the second half.
 
 `python benchmarks/venue.py --soak-minutes 30` writes the figures of docs/performance.md.
