@@ -99,7 +99,7 @@ def draw(seed: int, *, orders: int = IN_A_HURRY.orders) -> Draw:
     if random.random() < _ENDED:
         rules.append(Rule(fault(random.choice(_LAST_WORDS), _HURRY), nth=orders))
     script = FaultScript(tuple(rules), options=script.options)
-    return Draw(seed, accounts, random.choice((20, 50, 100)), script)
+    return Draw(seed, accounts, random.choice((60, 80, 100)), script)
 
 
 _OF_TWO_ACCOUNTS = 0.25
