@@ -80,6 +80,9 @@ class Broker(ABC):
     async def settled(self) -> None:  # noqa: B027 - a simulated one answers at once
         """Wait until nothing is under way to the venue whose answer is still to come; at once unless told."""
 
+    async def farewell(self) -> None:  # noqa: B027 - most venues need none
+        """An orderly stop, all is settled: undo what was set up at the venue for the time of the run."""
+
     # --- to implement --------------------------------------------------------------------------------------
 
     @abstractmethod

@@ -295,6 +295,7 @@ class DaemonSession(Session):
         self.execution.cancel_all("STOPPING", spare_reducing=self._keep_reducing)
         try:
             await asyncio.wait_for(self._winding_down, self._time_left() / 2)
+            await asyncio.wait_for(self._say_farewell(), self._time_left() / 2)
         except TimeoutError:
             self._log.warning("wind_down_timed_out", working_orders=len(self.execution.orders))
         except asyncio.CancelledError:
@@ -309,6 +310,14 @@ class DaemonSession(Session):
         for broker in self.brokers:
             await broker.settled()
         await self._driver.until_quiet()
+
+    async def _say_farewell(self) -> None:
+        """An orderly stop only: otherwise what guards us at a venue (a dead-man switch) shall go on guarding."""
+        for broker in self.brokers:
+            try:
+                await broker.farewell()
+            except TradingdError as error:
+                self._log.warning("farewell_failed", venue=broker.venue, error=str(error))
 
     def _time_left(self) -> float:
         return 0.0 if self._deadline is None else max(0.0, self._deadline - time.monotonic())

@@ -1,5 +1,6 @@
 """The dead-man switch: the venue cancels all orders when it has not heard of us for a time."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from tradingd.broker.ccxt.link import Link
@@ -33,6 +34,9 @@ class DeadMan:
         self._sleep = sleep
         self._monotonic = monotonic
         self._changed = changed
+        self._to_disarm = False
+        """Whether the venue has still to be told that it is off."""
+        self._calls = asyncio.Lock()
 
     @property
     def is_armed(self) -> bool:
@@ -40,17 +44,28 @@ class DeadMan:
         return self._timeout_s is not None
 
     async def disarm(self) -> None:
-        """Switch it off for good."""
-        if self._timeout_s is not None:
-            self._timeout_s = None
-            await self._account.set_dead_man(0)
+        """Switch it off for good; to be called again where it could not be.
+
+        Raises:
+            VenueUnavailableError, VenueRefusedError: it may be armed still.
+
+        """
+        self._to_disarm = self._to_disarm or self._timeout_s is not None
+        self._timeout_s = None
+        async with self._calls:  # one that arms it, and is on its way, comes first
+            if self._to_disarm:
+                await self._account.set_dead_man(0)
+                self._to_disarm = False
 
     async def keep(self) -> None:
         """Arm it again and again; where it may have fired, everything is read anew. Returns when it is off."""
         armed_at = self._monotonic()
         while self._timeout_s is not None and not self._link.is_refused:
             try:
-                await self._account.set_dead_man(self._timeout_s)
+                async with self._calls:
+                    if self._timeout_s is None:
+                        return
+                    await self._account.set_dead_man(self._timeout_s)
                 armed_at = self._monotonic()
             except VenueAuthError as error:
                 self._link.refused(str(error))

@@ -47,6 +47,7 @@ IN_A_HURRY = Pace(
             late_s=0.5,
             overlap_s=60.0,
             barrier_s=0.5,
+            barrier_due_s=5.0,
             quiet_s=0.05,
             stream_grace_s=1.0,
             stream_soon_s=0.05,
