@@ -2,15 +2,22 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from decimal import Decimal
 from typing import Any
 
-import pytest
 import structlog
 
 from tests.runtime.parts import REPO, Probe, loaded
 from tradingd.broker.base import Broker
 from tradingd.domain.enums import HaltScope, HaltState
-from tradingd.domain.events import EventType, HaltRequest, MarketEvent, SubmitOrder, VenueCondition, VenueStatus
+from tradingd.domain.events import (
+    EventType,
+    HaltRequest,
+    MarketEvent,
+    SubmitOrder,
+    VenueCondition,
+    VenueStatus,
+)
 from tradingd.domain.prices import PriceBoard
 from tradingd.errors import TradingdError, VenueUnavailableError
 from tradingd.runtime.async_manager import AsyncEventManager
@@ -168,45 +175,6 @@ async def test_the_run_trades_once_its_feed_is_live() -> None:
     assert running.result().stop_reason == "enough"
 
 
-class Armed(Broker):
-    """A broker whose venue would act of its own accord."""
-
-    def __init__(self, error: TradingdError | None = None) -> None:
-        super().__init__("armed")
-        self.said: list[str] = []
-        self._error = error
-
-    async def settled(self) -> None:
-        self.said.append("settled")
-
-    async def disarm(self) -> None:
-        self.said.append("disarmed")
-        if self._error is not None:
-            raise self._error
-
-    def place_order(self, order: SubmitOrder) -> None: ...
-    def cancel_order(self, order_id: str) -> None: ...
-    def modify_order(self, *args: Any, **fields: Any) -> None: ...
-    def on_market_data(self, data: MarketEvent) -> None: ...
-
-
-@pytest.mark.parametrize("error", [None, VenueUnavailableError("timed out")])
-async def test_an_orderly_stop_disarms_the_venues(error: TradingdError | None) -> None:
-    """Once all is settled no venue may cancel what is to outlive the run; a failure of that is told."""
-    feed, broker = Feed(), Armed(error)
-    feed.live.set()
-    session = make_session(feed)
-    session.brokers = (broker,)
-    async with asyncio.TaskGroup() as group:
-        running = group.create_task(session.run())
-        await until(session, "TRADING")
-        session.supervisor.request_stop("enough")
-    assert broker.said == ["settled", "disarmed"]
-    assert running.result().stop_reason == "enough"
-    calls = [call.kwargs for call in session._log.calls if call.args == ("still_armed",)]
-    assert calls == ([] if error is None else [{"venue": "armed", "error": "timed out"}])
-
-
 async def test_a_venue_that_is_lost_takes_the_run_back_to_reconciling() -> None:
     """While any venue is not ready the run is RECONCILING, with what the venue says; then it trades again."""
     feed = Feed()
@@ -223,3 +191,58 @@ async def test_a_venue_that_is_lost_takes_the_run_back_to_reconciling() -> None:
         session.supervisor.request_stop("enough")
     told = [call.kwargs["reason"] for call in session._log.calls if call.args == ("run_state",)]
     assert "main is DOWN: maintenance" in told
+
+
+class Polite(Broker):
+    """Notes whether it was said goodbye to; `outstanding` is what never settles."""
+
+    def __init__(self, *, outstanding: bool = False, error: TradingdError | None = None) -> None:
+        super().__init__("polite")
+        self.farewells = 0
+        self._outstanding = outstanding
+        self._error = error
+
+    def place_order(self, order: SubmitOrder) -> None: ...
+
+    def cancel_order(self, order_id: str) -> None: ...
+
+    def modify_order(self, order_id: str, *_: Decimal | None) -> None: ...
+
+    def on_market_data(self, data: MarketEvent) -> None: ...
+
+    async def settled(self) -> None:
+        if self._outstanding:
+            await asyncio.Event().wait()
+
+    async def farewell(self) -> None:
+        self.farewells += 1
+        if self._error is not None:
+            raise self._error
+
+
+async def _stopped(*brokers: Broker) -> DaemonSession:
+    """A run with these brokers besides, after it was asked to stop."""
+    feed = Feed()
+    feed.live.set()
+    session = make_session(feed)
+    session.brokers = (*session.brokers, *brokers)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(session.run())
+        await until(session, "TRADING")
+        session.supervisor.request_stop("enough")
+    return session
+
+
+async def test_an_orderly_stop_says_farewell_to_every_broker() -> None:
+    """Also where one of them could not do what it had to, which is told."""
+    first, second = Polite(error=VenueUnavailableError("gone")), Polite()
+    session = await _stopped(first, second)
+    assert (first.farewells, second.farewells) == (1, 1)
+    assert [call.kwargs["error"] for call in session._log.calls if call.args == ("farewell_failed",)] == ["gone"]
+
+
+async def test_a_stop_that_could_not_be_orderly_says_no_farewell() -> None:
+    """Where orders may be left that nobody wants, what guards us at the venue goes on guarding."""
+    broker = Polite(outstanding=True)
+    await _stopped(broker)
+    assert broker.farewells == 0

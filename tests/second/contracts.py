@@ -1,4 +1,4 @@
-"""Contracts at the second venue: positions, profit that is realised when they are closed, no asset that changes hands."""
+"""Contracts at the second venue: positions, profit realised when they are closed, no asset that changes hands."""
 
 from collections import defaultdict
 from decimal import Decimal
@@ -90,4 +90,6 @@ class ContractClearing(Clearing):
 
 def worth(spec: ContractSpec, price: Decimal, qty: Decimal) -> Decimal:
     """What contracts are worth in the coin that they settle in."""
-    return quotient(mul(qty, spec.size), price, Decimal("1e-12")) if spec.inverse else mul(mul(price, qty), spec.size)
+    return (
+        quotient(mul(qty, spec.size), price, Decimal("1e-12")) if spec.inverse else mul(mul(price, qty), spec.size)
+    )

@@ -1,8 +1,9 @@
 """A second venue: OKX's protocol on 127.0.0.1, over the loopback exchange's engine, as ccxt's client expects it.
 
 It differs from Binance's in all that `docs/venues.md` names: a create is answered with two ids and nothing else,
-refusals come with HTTP 200 and a code inside, a crossing post-only order is accepted and then canceled, the key has
-a passphrase, client ids are letters and digits, histories come newest first in pages, amounts of swaps are contracts.
+refusals come with HTTP 200 and a code inside, a crossing post-only order is accepted and then canceled, the key
+has a passphrase, client ids are letters and digits, histories come newest first in pages, amounts of swaps are
+contracts.
 """
 
 import asyncio
@@ -96,7 +97,10 @@ class SecondVenue:
     """The venue. `engine` and its ledger are what all other books are compared with."""
 
     def __init__(
-        self, markets: Iterable[MarketSpec] = SPOT, *, clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000
+        self,
+        markets: Iterable[MarketSpec] = SPOT,
+        *,
+        clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         self.now = clock
         self.engine = Engine(markets, clock, clearing=ContractClearing)
@@ -183,13 +187,15 @@ class SecondVenue:
             abort(request.transport)
             return web.Response()
         status, _, text = hitch.what.partition(" ")
-        return web.Response(status=int(status), text=text, content_type="text/html" if "<" in text else "application/json")
+        return web.Response(
+            status=int(status), text=text, content_type="text/html" if "<" in text else "application/json"
+        )
 
     def _answer(self, request: web.Request, path: str, body: Any, text: str) -> tuple[int, Any]:
         try:
             handler = _ROUTES.get((request.method, path))
             if handler is None:
-                raise Denied("50014", f"{request.method} {path} is not here", 404)
+                raise Denied("50014", f"{request.method} {path} is not here", 404)  # noqa: TRY301 - answered below
             if not path.startswith(("/public", "/market")):
                 self._authorize(request, text)
             return 200, handler(self, body)
@@ -290,12 +296,12 @@ class SecondVenue:
         order = self._find(body["instId"], str(body.get("ordId", "")), body.get("clOrdId", ""))
         if order is None or not order.open:
             return views.told(_result(body, body.get("ordId", ""), "51503", "gone"), code="1", msg="failed")
-        live = self.engine._market(order.symbol).orders[order.id]  # noqa: SLF001 - Binance cannot change in place
-        market = self.engine._market(order.symbol)  # noqa: SLF001
+        live = self.engine._market(order.symbol).orders[order.id]
+        market = self.engine._market(order.symbol)
         market.book.side(live.side).remove(live)
         live.qty = Decimal(body.get("newSz", live.qty))
         live.price = Decimal(body.get("newPx", live.price))
-        self.engine._clearing.relock(live, market.spec)  # noqa: SLF001
+        self.engine._clearing.relock(live, market.spec)
         market.book.side(live.side).add(live)
         self.streams.tell_order(replace(live))
         return views.told({**_result(body, self._id(self.number(order)), "0", ""), "reqId": ""})
@@ -352,7 +358,7 @@ class SecondVenue:
         ]
 
     def _positions(self) -> list[tuple[ContractSpec, Any, Decimal]]:
-        clearing: Any = self.engine._clearing  # noqa: SLF001 - positions are this venue's own
+        clearing: Any = self.engine._clearing
         return [
             (spec, held, self.engine.last_price(symbol) or held.entry)
             for (_, symbol), held in clearing.positions.items()
@@ -369,7 +375,13 @@ class SecondVenue:
 
     def config(self, _query: Query) -> dict[str, Any]:
         """GET account/config."""
-        return views.told({"uid": "1", "acctLv": "2", "perm": "read_only,withdraw,trade" if self.can_withdraw else "read_only,trade"})
+        return views.told(
+            {
+                "uid": "1",
+                "acctLv": "2",
+                "perm": "read_only,withdraw,trade" if self.can_withdraw else "read_only,trade",
+            }
+        )
 
     # --- the market --------------------------------------------------------------------------------------------
 
@@ -391,7 +403,9 @@ class SecondVenue:
         """GET market/candles: newest first, those between `before` and `after`, both left out."""
         step = INTERVALS[query["bar"].replace("H", "h").replace("D", "d").replace("utc", "")]
         early, late = int(query.get("before") or 0), int(query.get("after") or 1 << 62)
-        made = candles_of(self.engine.past.get(query["instId"], ()), self.engine.public_trades(query["instId"]), step, self.now())
+        made = candles_of(
+            self.engine.past.get(query["instId"], ()), self.engine.public_trades(query["instId"]), step, self.now()
+        )
         found = [each for each in made if early < each.start < late]
         size = min(int(query.get("limit") or 100), 300)
         rows = [views.candle_row(each, closed=each.start + step <= self.now()) for each in found]

@@ -1,4 +1,4 @@
-"""The second venue's websockets: public trades, best prices, books and candles; the owner's orders and balances."""
+"""The second venue's websockets: trades, best prices, books and candles; the owner's orders and balances."""
 
 import contextlib
 import json
@@ -181,7 +181,14 @@ class Streams:
         self._sequence[change.symbol] = before + 1
         side = "bids" if change.side.value == "BUY" else "asks"
         row = [views.digits(change.price), views.digits(change.qty), "0", "1"]
-        body = {"bids": [], "asks": [], side: [row], "ts": str(change.ts), "seqId": before + 1, "prevSeqId": before}
+        body = {
+            "bids": [],
+            "asks": [],
+            side: [row],
+            "ts": str(change.ts),
+            "seqId": before + 1,
+            "prevSeqId": before,
+        }
         for socket, wanted in list(self._wanted.values()):
             with contextlib.suppress(KeyError):
                 if ("books", change.symbol) in wanted:

@@ -33,7 +33,10 @@ async def account(venue: SecondVenue) -> AsyncIterator[CcxtAccount]:
         yield made
 
 
-def order(order_id: str = "t1-1-1", price: str | None = "49000", quantity: str = "0.1", **changes: object) -> object:
+def order(
+    order_id: str = "t1-1-1", price: str | None = "49000", quantity: str = "0.1", **changes: object
+) -> object:
+    """An order of ours."""
     kind = OrderType.MARKET if price is None else OrderType.LIMIT
     limit = None if price is None else D(price)
     return submit(order_id, **{"quantity": D(quantity), "limit_price": limit, "order_type": kind, **changes})
@@ -87,7 +90,7 @@ async def test_the_passphrase_is_part_of_the_key(venue: SecondVenue) -> None:
     """Without it, or with another, the key is refused."""
     from tests.second.okx import KEY, SECRET
 
-    async with account_at(venue, keys=Credentials(api_key=KEY, secret=SECRET, password="no")) as account:
+    async with account_at(venue, keys=Credentials(api_key=KEY, secret=SECRET, password="no")) as account:  # noqa: S106 - a wrong one, on purpose
         with pytest.raises(VenueAuthError):
             await account.fetch_balances()
 
@@ -131,7 +134,11 @@ async def test_a_change_in_place(account: CcxtAccount) -> None:
     await account.edit_order(ref, order(price="48000", quantity="0.2"))
     found = await account.fetch_order(ref)
     assert found is not None
-    assert (found.limit_price, found.quantity, found.exchange_order_id) == (D(48_000), D("0.2"), seen.exchange_order_id)
+    assert (found.limit_price, found.quantity, found.exchange_order_id) == (
+        D(48_000),
+        D("0.2"),
+        seen.exchange_order_id,
+    )
 
 
 async def test_everything_is_canceled(account: CcxtAccount) -> None:
@@ -157,9 +164,7 @@ async def test_streams(venue: SecondVenue, account: CcxtAccount) -> None:
     import asyncio
 
     watching = [asyncio.ensure_future(each()) for each in (account.watch_orders, account.watch_trades)]
-    while not venue.streams.subscribers("orders"):
-        await asyncio.sleep(0)
-    while venue.streams.subscribers("orders") < 1:
+    while not venue.streams.subscribers("orders"):  # noqa: ASYNC110 - the venue has no event for it
         await asyncio.sleep(0)
     await account.create_order(order(price=None))
     orders, trades = await asyncio.wait_for(asyncio.gather(*watching), 5)
@@ -170,8 +175,12 @@ async def test_streams(venue: SecondVenue, account: CcxtAccount) -> None:
     assert balances["BTC"] == D("2.0999")
 
 
-@pytest.mark.parametrize("body", ["200 <html>", "200 {}", '200 {"code": "0"}', '200 {"code": "0", "msg": "hello"}', '200 {"code"'])
-@pytest.mark.parametrize("path", ["/trade/orders-pending", "/trade/fills-history", "/account/balance", "/trade/order"])
+@pytest.mark.parametrize(
+    "body", ["200 <html>", "200 {}", '200 {"code": "0"}', '200 {"code": "0", "msg": "hello"}', '200 {"code"']
+)
+@pytest.mark.parametrize(
+    "path", ["/trade/orders-pending", "/trade/fills-history", "/account/balance", "/trade/order"]
+)
 async def test_garbage_is_never_nothing(venue: SecondVenue, account: CcxtAccount, path: str, body: str) -> None:
     """A body of another shape is no empty list, no empty balance, no missing order."""
     reads = {

@@ -24,7 +24,7 @@ async def resting(rig: SecondRig, price: str = "49000", **fields: object) -> str
 
 
 async def test_a_market_order_fills_at_two_levels() -> None:
-    """The answer tells nothing but ids; two trades are read, with the fee of each, and the books are the venue's."""
+    """The answer tells nothing but ids; two trades are read, each with its fee, and the books are the venue's."""
     async with second() as rig:
         order_id = rig.order(BUY, "0.7", symbol=BTC)
         await rig.until_status(order_id, S.FILLED)
@@ -118,7 +118,9 @@ async def test_a_refusal_inside_of_a_success() -> None:
         await rig.agree()
 
 
-@pytest.mark.parametrize("path", ["/trade/fills-history", "/trade/orders-pending", "/trade/order", "/account/balance"])
+@pytest.mark.parametrize(
+    "path", ["/trade/fills-history", "/trade/orders-pending", "/trade/order", "/account/balance"]
+)
 async def test_garbage_from_reads(path: str) -> None:
     """Reads that tell nothing change nothing; the next ones do."""
     async with second() as rig:

@@ -97,7 +97,9 @@ class Watched:
             stop_timeout_s=5.0,
             **{**options, "keep_reducing": False},
         )
-        session.keep(self.log.observe, (*LOGGED, EventType.ACCOUNT_SNAPSHOT, EventType.FILL, EventType.HALT_REQUEST))
+        session.keep(
+            self.log.observe, (*LOGGED, EventType.ACCOUNT_SNAPSHOT, EventType.FILL, EventType.HALT_REQUEST)
+        )
         session.attach("direct", self._direct)
         self.session = session
         return session
@@ -113,8 +115,8 @@ class Watched:
 
     async def _until(self, met: Any) -> None:
         async with asyncio.timeout(20):
-            while not met():
-                await asyncio.sleep(0.01)
+            while not met():  # noqa: ASYNC110 - what is met is of many kinds
+                await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize("form", ["loopback_url", "urls"])
@@ -145,7 +147,9 @@ async def test_some_dozens_of_orders(venue: SecondVenue, tmp_path: Path, form: s
 
 
 @pytest.mark.parametrize("wrong", ["", "another"])
-async def test_a_passphrase_that_lacks_or_is_wrong_ends_the_start(venue: SecondVenue, tmp_path: Path, wrong: str) -> None:
+async def test_a_passphrase_that_lacks_or_is_wrong_ends_the_start(
+    venue: SecondVenue, tmp_path: Path, wrong: str
+) -> None:
     """Before anything is traded, in one line that says what to look at."""
     settings = settings_at(venue, tmp_path, password=wrong)
     with pytest.raises(NotReadyError) as caught:

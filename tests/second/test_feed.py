@@ -53,7 +53,10 @@ class World:
 
 @asynccontextmanager
 async def world(
-    subscriptions: Sequence[Subscription], *, before: Callable[[World], Awaitable[None]] | None = None, **options: Any
+    subscriptions: Sequence[Subscription],
+    *,
+    before: Callable[[World], Awaitable[None]] | None = None,
+    **options: Any,
 ) -> AsyncIterator[World]:
     """A running feed; `before` happens at the venue before it starts."""
     time = Time()
@@ -154,7 +157,14 @@ async def test_history_before_the_first_live_bar() -> None:
             it.venue.streams.flush()
             await it.seconds(60, step=5)
         await until(lambda: len(it.of(Bar)) >= 6)
-        assert [bar.close for bar in it.of(Bar)][:6] == [60_002.0, 60_003.0, 60_004.0, 60_005.0, 60_006.0, 60_007.0]
+        assert [bar.close for bar in it.of(Bar)][:6] == [
+            60_002.0,
+            60_003.0,
+            60_004.0,
+            60_005.0,
+            60_006.0,
+            60_007.0,
+        ]
 
 
 async def test_a_reconnect_is_filled() -> None:

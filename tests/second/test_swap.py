@@ -28,7 +28,9 @@ async def test_the_instrument() -> None:
         assert swap.notional(rig.decimal(2), rig.decimal(50_000)) == 1_000
 
 
-@pytest.mark.parametrize("legs", [[(BUY, "5"), (SELL, "5")], [(BUY, "5"), (SELL, "8"), (BUY, "3")], [(SELL, "2.5")]])
+@pytest.mark.parametrize(
+    "legs", [[(BUY, "5"), (SELL, "5")], [(BUY, "5"), (SELL, "8"), (BUY, "3")], [(SELL, "2.5")]]
+)
 async def test_positions_and_profits(legs: list[tuple[Side, str]]) -> None:
     """Contracts on the wire, profits and fees in the settle coin, positions as the venue tells them; no halt."""
     async with second(**OF) as rig:

@@ -83,7 +83,7 @@ def _theirs(symbol: str) -> str:
 async def subscribed(rig: SecondRig) -> None:
     """Wait, in real time, until the owner's orders are told: a login comes before."""
     async with asyncio.timeout(10):
-        while not rig.site.streams.subscribers("orders"):
+        while not rig.site.streams.subscribers("orders"):  # noqa: ASYNC110 - the venue has no event for it
             await asyncio.sleep(0)
 
 

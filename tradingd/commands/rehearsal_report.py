@@ -100,6 +100,8 @@ class FaultReport(msgspec.Struct, frozen=True):
     violations: tuple[str, ...] = ()
     halts: tuple[str, ...] = ()
     """What was halted when it was over, with the reasons."""
+    struck: Mapping[str, int] = {}
+    """How often each fault struck, where they were several."""
     recovery_s: float | None = None
     """From its last strike until orders could be sent again; None where they could not, or were not stopped."""
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from tradingd.commands.rehearsal_report import Deal, Evidence, SentOrder
-from tradingd.domain.enums import HaltScope, HaltState, Side
+from tradingd.domain.enums import HaltScope, HaltState, OrderStatus, Side
 from tradingd.domain.events import (
     AccountSnapshot,
     Event,
@@ -50,6 +50,8 @@ class OurSide:
         self.orders: set[str] = set()
         self.snapshots: set[str] = set()
         """The accounts that were compared with the books; to be cleared by who wants to know of the next ones."""
+        self.last_denied = ""
+        """Why the latest order that was not let through was not."""
         self._halts: dict[str, str] = {}
         self._refused: dict[str, str] = {}
 
@@ -76,6 +78,8 @@ class OurSide:
                 self.orders.add(event.order_id)
             case OrderUpdate():
                 self.orders.add(event.order_id)
+                if event.status is OrderStatus.DENIED:
+                    self.last_denied = event.reason
             case HaltChanged():
                 self._on_halt(event)
             case VenueStatus():

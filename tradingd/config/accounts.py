@@ -2,7 +2,8 @@
 
 import ipaddress
 import re
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -51,7 +52,8 @@ class AccountSettings(Section):
         "`tradingd rehearse`'s. Never guessed."
     )
     loopback_url: Text | None = Field(
-        None, description="loopback: where it listens, such as http://127.0.0.1:8799. It serves what ccxt asks for."
+        None,
+        description="loopback: where it listens, such as http://127.0.0.1:8799. It serves what ccxt asks for.",
     )
     urls: dict[str, Any] = Field(
         default_factory=dict,
@@ -140,7 +142,7 @@ def _texts(value: object) -> Iterator[str]:
         yield str(value)
 
 
-def _is_loopback(url: str, schemes: Set[str]) -> bool:
+def _is_loopback(url: str, schemes: AbstractSet[str]) -> bool:
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port

@@ -9,7 +9,6 @@ from random import Random
 from typing import Any, Protocol
 
 from tradingd.analytics.summary import Summary, decimal_text
-from tradingd.broker.base import Broker
 from tradingd.data.replay import ReplayFeed
 from tradingd.domain.enums import RunState
 from tradingd.domain.events import EventType, FeedEvent, VenueCondition, VenueStatus
@@ -296,6 +295,7 @@ class DaemonSession(Session):
         self.execution.cancel_all("STOPPING", spare_reducing=self._keep_reducing)
         try:
             await asyncio.wait_for(self._winding_down, self._time_left() / 2)
+            await asyncio.wait_for(self._say_farewell(), self._time_left() / 2)
         except TimeoutError:
             self._log.warning("wind_down_timed_out", working_orders=len(self.execution.orders))
         except asyncio.CancelledError:
@@ -310,15 +310,17 @@ class DaemonSession(Session):
         for broker in self.brokers:
             await broker.settled()
         await self._driver.until_quiet()
-        for broker in self.brokers:
-            await self._disarm(broker)
 
-    async def _disarm(self, broker: Broker) -> None:
-        """All is as it is meant to stay: the venue must not cancel the protective orders that outlive the run."""
-        try:
-            await broker.disarm()
-        except TradingdError as error:
-            self._log.error("still_armed", venue=broker.venue, error=str(error))
+    async def _say_farewell(self) -> None:
+        """An orderly stop only: otherwise what guards us at a venue (a dead-man switch) shall go on guarding.
+
+        After it the venue must not cancel the protective orders that outlive the run.
+        """
+        for broker in self.brokers:
+            try:
+                await broker.farewell()
+            except TradingdError as error:
+                self._log.warning("farewell_failed", venue=broker.venue, error=str(error))
 
     def _time_left(self) -> float:
         return 0.0 if self._deadline is None else max(0.0, self._deadline - time.monotonic())

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from tradingd.domain.events import AccountPosition, Balance
 from tradingd.domain.instrument import Instrument
-from tradingd.errors import VenueRefusedError, VenueUnavailableError
+from tradingd.errors import RateLimitedError, VenueRefusedError, VenueUnavailableError
 from tradingd.venues.client import VenueClient
 from tradingd.venues.convert import Converter
 from tradingd.venues.markets import features_of
@@ -34,6 +34,7 @@ class AccountReads:
         self._now = now
         self._convert = Converter(public.row, public.ours)
         self._clock_is_off = False
+        self._stream_failed = False
 
     async def _with_clock(self) -> None:
         """After a refusal for the clock: measure it anew first."""
@@ -269,7 +270,17 @@ class AccountReads:
     async def _watched(self, unified: str, method: str) -> Untyped:
         if not self.orders.has(unified):
             raise VenueRefusedError(f"{self.name}: this venue has no {unified}", NOT_SENT)
-        return await self.orders.watch(method)
+        if self._stream_failed:
+            # Perhaps the venue refused to subscribe us for our clock: ccxt does not tell that of other failures.
+            self._stream_failed = False
+            await self._set_clock()
+        try:
+            return await self.orders.watch(method)
+        except RateLimitedError:
+            raise
+        except VenueUnavailableError:
+            self._stream_failed = True
+            raise
 
 
 def _known_in(page: list[TradeSeen], found: list[TradeSeen]) -> list[TradeSeen]:

@@ -27,7 +27,7 @@ _LOOPBACK_URLS = {
         "ws": {"spot": "{ws}/stream/ws", "ws-api": {"spot": "{ws}/ws-api/v3"}},
     },
 }
-"""What `loopback_url` means: where the exchange of `tradingd.testing` serves what. For others: ccxt's own paths."""
+"""What `loopback_url` means: where `tradingd.testing`'s exchange serves what. For others: ccxt's own paths."""
 
 
 def merged(first: Mapping[str, Untyped], second: Mapping[str, Untyped]) -> dict[str, Untyped]:
@@ -124,7 +124,7 @@ def _loopback_base(url: str) -> str:
 
 
 def _at(urls: Untyped, base: str) -> Untyped:
-    """ccxt's own addresses with another host: what is served there has the paths that the venue has."""
+    """Ccxt's own addresses with another host: what is served there has the paths that the venue has."""
     if isinstance(urls, Mapping):
         return {name: _at(value, base) for name, value in urls.items()}
     if not isinstance(urls, str) or "://" not in urls:

@@ -80,7 +80,7 @@ class VenueRow(msgspec.Struct, frozen=True, kw_only=True):
     stream_fee_sign: int = 1
     """-1 where fees on the stream of our trades are told from the account's view: negative for a charge."""
     cash_fields: tuple[str, str] = ("", "")
-    """Where a raw balance has a coin and its amount without the profits of open positions, which ccxt counts in."""
+    """Where a raw balance has a coin, and its amount without the profits of open positions that ccxt counts in."""
     withdrawals: Permission | None = None
     used_weight_header: str = ""
     """The response header that tells how much of the weight limit is used."""

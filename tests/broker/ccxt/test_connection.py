@@ -4,9 +4,11 @@ import asyncio
 from typing import Any
 
 from tests.broker.ccxt.rig import BTC, D, Rig
+from tradingd.broker.ccxt.policy import EvidencePolicy
 from tradingd.domain.enums import OrderStatus as S
 from tradingd.domain.enums import Side
 from tradingd.domain.events import VenueCondition as C
+from tradingd.domain.events import VenueStatus
 from tradingd.errors import VenueUnavailableError
 from tradingd.venues.model import SeenStatus
 
@@ -144,6 +146,28 @@ async def test_disarming_waits_for_an_arming_under_way() -> None:
         assert rig.venue.dead_man == [30, 0]
 
 
+async def test_the_farewell_disarms_the_dead_man_in_several_tries() -> None:
+    """Protective orders that are left working must not be canceled because of one lost answer."""
+    rig = Rig(dead_man_s=30)
+    async with rig:
+        await rig.ready()
+        rig.venue.script("set_dead_man", LOST, times=2)
+        goodbye = asyncio.create_task(rig.broker.farewell())
+        await rig.until(goodbye.done)
+        await goodbye
+        await rig.time.pass_by(60)
+        assert rig.venue.dead_man[-1] == 0
+
+
+async def test_a_farewell_without_a_dead_man_asks_nothing() -> None:
+    """Nothing was set up, nothing is undone."""
+    rig = Rig()
+    async with rig:
+        await rig.ready()
+        await rig.broker.farewell()
+        assert rig.venue.dead_man == []
+
+
 async def test_periodic_barrier_tells_the_account() -> None:
     """Once a minute the account is told, at a moment when nothing of it moves."""
     rig = Rig()
@@ -191,3 +215,62 @@ async def test_settled_waits_for_what_is_outstanding() -> None:
         await rig.until(lambda: bool(done))
         await task
         assert done == [S.FILLED]
+
+
+async def test_fills_that_never_pause_do_not_keep_the_account_from_being_told() -> None:
+    """After one and a half periods two equal reads of the trades have to do: nothing is stopped."""
+    rig = Rig()
+    async with rig:
+        await rig.ready()
+        for _ in range(200):
+            rig.order(BUY, "0.001")
+            await rig.time.pass_by(1)
+        assert len(rig.snapshots) == 3
+        assert rig.conditions[-1] is C.READY
+
+
+async def test_a_comparison_that_never_comes_stops_what_grows_until_it_has() -> None:
+    """Where something is under way all the time, the venue counts as catching up after two periods."""
+    rig = Rig()
+    async with rig:
+        await rig.ready()
+        order_id = rig.order(BUY, "2", "49000")
+        await rig.until_status(order_id, S.OPEN)
+        rig.venue.script("cancel_order", LOST, times=10_000)
+        rig.cancel(order_id)
+        await rig.time.pass_by(115)
+        assert rig.conditions[-1] is C.READY
+        await rig.time.pass_by(10)
+        assert rig.conditions[-1] is C.CATCHING_UP
+        assert "a comparison of the books is due" in rig.log.last(VenueStatus).reason
+        told = len(rig.conditions)
+        await rig.time.pass_by(120)
+        assert rig.conditions[told:] == [C.CATCHING_UP] * 2
+        assert "240 s ago" in rig.log.last(VenueStatus).reason
+        rig.venue.clear_scripts()
+        count = len(rig.snapshots)
+        await rig.until(lambda: rig.conditions[-1] is C.READY, within_s=20)
+        assert len(rig.snapshots) == count + 1
+        await rig.agree()
+
+
+async def test_a_comparison_is_due_also_where_reads_do_not_come_back() -> None:
+    """It is the clock that tells, not the next answer."""
+    rig = Rig()
+    async with rig:
+        await rig.ready()
+        rig.venue.script("fetch_open_orders", delay_s=10_000)
+        await rig.time.pass_by(130)
+        assert rig.conditions[-1] is C.CATCHING_UP
+
+
+async def test_a_lost_connection_ends_the_wait_for_a_comparison() -> None:
+    """What has to be caught up with then is more than that."""
+    rig = Rig(policy=EvidencePolicy(barrier_due_s=30.0))
+    async with rig:
+        await rig.ready()
+        await rig.time.pass_by(31)
+        assert rig.conditions[-1] is C.CATCHING_UP
+        rig.venue.lose_streams()
+        await rig.until(lambda: rig.conditions[-2:] == [C.CATCHING_UP, C.READY])
+        assert C.CONNECTING in rig.conditions[3:]

@@ -191,6 +191,18 @@ class CcxtBroker(Broker):
         """Switch the dead-man switch off: before an announced maintenance, and at an orderly stop."""
         await self._dead_man.disarm()
 
+    async def farewell(self) -> None:
+        """Nobody will feed the dead-man switch any more: what is left working on purpose must outlive us."""
+        for tries in range(_CANCEL_TRIES):
+            try:
+                await self.disarm()
+            except VenueUnavailableError:
+                if tries == _CANCEL_TRIES - 1:
+                    raise
+                await self._pause(tries)
+            else:
+                return
+
     def tasks(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
         """What has to run: each is restarted, or halts the run, as the supervisor has it."""
         account = self._account
@@ -221,7 +233,7 @@ class CcxtBroker(Broker):
         """Something happened: tell what it led to, and let everybody look whether it concerns them."""
         self._tell()
         self._due.set()
-        if not self._link.is_ready:
+        if not (self._link.is_ready or self._link.is_comparing):
             self._link_news.set()
         for waiting in self._waiting:
             if not waiting.done():
@@ -252,11 +264,12 @@ class CcxtBroker(Broker):
             self._tell()
             if self._streams.take_dead(self._monotonic()):
                 self._dead.set()
-            moment = min(self._search.next_due(), self._streams.next_due())
+            moment = min(self._search.next_due(), self._streams.next_due(), self._keeper.due_at)
             await self._rest(self._due, moment - self._monotonic())
 
     def _dispatch(self) -> None:
         self._search.judge_all()
+        self._keeper.judge()
         for tracked in self._desk.cancels_due():
             self._cancels.put_nowait(tracked)
         for tracked in self._desk.changes_due():
@@ -371,7 +384,7 @@ class CcxtBroker(Broker):
         tries, again_at = 0, 0.0
         while not self._link.is_refused:
             self._link_news.clear()
-            if self._link.is_ready:
+            if self._link.is_ready or self._link.is_comparing:
                 await self._rest(self._link_news, self._keeper.barrier_at - self._monotonic())
                 if self._monotonic() >= self._keeper.barrier_at:
                     await self._keeper.hold_barrier()

@@ -1,5 +1,6 @@
 """The dead-man switch: the venue cancels all orders when it has not heard of us for a time."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from tradingd.broker.ccxt.link import Link
@@ -9,7 +10,6 @@ from tradingd.venues.model import VenueAccount
 __all__ = ["DeadMan"]
 
 _NAME = "dead-man"
-_LOOK_AGAIN_S = 0.05
 
 
 class DeadMan:
@@ -34,7 +34,9 @@ class DeadMan:
         self._sleep = sleep
         self._monotonic = monotonic
         self._changed = changed
-        self._is_arming = False
+        self._to_disarm = False
+        """Whether the venue has still to be told that it is off."""
+        self._calls = asyncio.Lock()
 
     @property
     def is_armed(self) -> bool:
@@ -42,20 +44,26 @@ class DeadMan:
         return self._timeout_s is not None
 
     async def disarm(self) -> None:
-        """Switch it off for good."""
-        if self._timeout_s is not None:
-            self._timeout_s = None
-            while self._is_arming:  # if that came to the venue after the disarming, the switch would stay armed
-                await self._sleep(_LOOK_AGAIN_S)
-            await self._account.set_dead_man(0)
+        """Switch it off for good; to be called again where it could not be.
+
+        Raises:
+            VenueUnavailableError, VenueRefusedError: it may be armed still.
+
+        """
+        self._to_disarm = self._to_disarm or self._timeout_s is not None
+        self._timeout_s = None
+        async with self._calls:  # one that arms it, and is on its way, comes first
+            if self._to_disarm:
+                await self._account.set_dead_man(0)
+                self._to_disarm = False
 
     async def keep(self) -> None:
         """Arm it again and again; where it may have fired, everything is read anew. Returns when it is off."""
         armed_at = self._monotonic()
         while self._timeout_s is not None and not self._link.is_refused:
             try:
-                await self._arm(self._timeout_s)
-                armed_at = self._monotonic()
+                if await self._arm():
+                    armed_at = self._monotonic()
             except VenueAuthError as error:
                 self._link.refused(str(error))
                 self._changed()
@@ -63,12 +71,14 @@ class DeadMan:
                 self._failed(error, self._monotonic() - armed_at)
             await self._sleep((self._timeout_s or 0) / 3)
 
-    async def _arm(self, timeout_s: float) -> None:
-        self._is_arming = True
-        try:
+    async def _arm(self) -> bool:
+        """Arm it, unless it was switched off while this waited for its turn; returns whether that was done."""
+        async with self._calls:
+            timeout_s = self._timeout_s
+            if timeout_s is None:
+                return False
             await self._account.set_dead_man(timeout_s)
-        finally:
-            self._is_arming = False
+            return True
 
     def _failed(self, error: Exception, for_s: float) -> None:
         if self._timeout_s is not None and for_s >= self._timeout_s:

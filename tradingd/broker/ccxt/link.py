@@ -40,6 +40,8 @@ class Link:
         self._losses: dict[str, int] = {}
         self._failures = 0
         self._wait_until = 0.0
+        self.is_comparing = False
+        """Whether it catches up with nothing but the comparison of the books."""
         self.condition = VenueCondition.CONNECTING
         self.reason = ""
 
@@ -119,6 +121,15 @@ class Link:
         if not self.is_refused:
             self._become(VenueCondition.CATCHING_UP, self.reason)
 
+    def compare(self, why: str) -> None:
+        """The books have not been compared for too long: what grows has to wait until they have been."""
+        if self.is_comparing:
+            self.reason = why
+            self._tell(VenueStatus(self._now(), self._venue, self.condition, why))
+        elif self.is_ready:
+            self._become(VenueCondition.CATCHING_UP, why)
+            self.is_comparing = True
+
     def caught_up(self) -> bool:
         """All has been read; False where the connection was lost again meanwhile."""
         if self.condition is not VenueCondition.CATCHING_UP:
@@ -129,5 +140,5 @@ class Link:
     def _become(self, condition: VenueCondition, reason: str) -> None:
         if self.condition is VenueCondition.REFUSED or self.condition is condition:
             return
-        self.condition, self.reason = condition, reason
+        self.condition, self.reason, self.is_comparing = condition, reason, False
         self._tell(VenueStatus(self._now(), self._venue, condition, reason))

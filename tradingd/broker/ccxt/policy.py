@@ -43,6 +43,9 @@ class EvidencePolicy(msgspec.Struct, frozen=True, kw_only=True):
     overlap_s: float = 60.0
     """How far back from the latest known trade a read of trades begins, for those that become visible late."""
     barrier_s: float = 60.0
+    """How often the account is told, at a moment at which nothing of it moves."""
+    barrier_due_s: float = 120.0
+    """When that has not been possible for so long, nothing that grows is traded until it has been."""
     quiet_s: float = 2.0
     """A barrier needs that long without a trade."""
     stream_grace_s: float = 15.0

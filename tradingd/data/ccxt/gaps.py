@@ -208,7 +208,7 @@ class TradeJoin:
         self.holes = 0
 
     def stands_for(self, trade_id: str, count: int) -> None:
-        """The stream is about to tell trades as one, by the last one's id: once that is out, the others are, too."""
+        """The stream is about to tell trades as one, by the last one's id; with it the others are out."""
         if trade_id.isdecimal():
             self._parts[trade_id] = min(count, int(trade_id), _MOST_PARTS)
 

@@ -47,6 +47,7 @@ IN_A_HURRY = Pace(
             late_s=0.5,
             overlap_s=60.0,
             barrier_s=0.5,
+            barrier_due_s=5.0,
             quiet_s=0.05,
             stream_grace_s=1.0,
             stream_soon_s=0.05,
@@ -99,12 +100,12 @@ def draw(seed: int, *, orders: int = IN_A_HURRY.orders) -> Draw:
     if random.random() < _ENDED:
         rules.append(Rule(fault(random.choice(_LAST_WORDS), _HURRY), nth=orders))
     script = FaultScript(tuple(rules), options=script.options)
-    return Draw(seed, accounts, random.choice((20, 50, 100)), script)
+    return Draw(seed, accounts, random.choice((60, 80, 100)), script)
 
 
 _OF_TWO_ACCOUNTS = 0.25
 _LAST_WORDS = ("rejected-key-2015", "deposit", "withdrawal")
-"""What halts all trading until somebody has looked, as it should: it may strike the last of a run's orders only."""
+"""What halts all trading until somebody has looked, as it should: it may strike a run's last orders only."""
 _ENDED = 0.1
 
 

@@ -153,11 +153,12 @@ class Rehearsal:
         if session.failure is not None:
             found.insert(0, f"the daemon failed: {session.failure}")
         if not self._went_on and not evidence.halts:
-            found.append(f"no order was sent within {self._pace.recovery_s:g} s of calm, and nothing is halted")
+            calm_s, why = self._pace.recovery_s, self._ours.last_denied or "none was asked for"
+            found.append(f"no order was sent within {calm_s:g} s of calm, and nothing is halted: {why}")
         unknown = [id_ for id_, order in session.execution.orders.items() if order.status is OrderStatus.UNKNOWN]
         if unknown and not evidence.halts:
             found.append(f"the outcome is still not known of {', '.join(unknown)}")
-        return msgspec.structs.replace(report, violations=tuple(found))
+        return msgspec.structs.replace(report, violations=tuple(found), struck=stage.struck())
 
     # --- the configuration -------------------------------------------------------------------------------------
 

@@ -151,6 +151,10 @@ class Stage:
         """How often the fault struck."""
         return self._ask(lambda: len(self.faults.log))
 
+    def struck(self) -> dict[str, int]:
+        """How often each fault struck."""
+        return self._ask(lambda: {name: number for name, number in self.faults.report().items() if number})
+
     def calm(self) -> None:
         """Let nothing go wrong any more."""
         self._ask(self.faults.calm)
