@@ -1,9 +1,12 @@
 """Live trading through the unmodified ccxt client, against the loopback exchange in a process of its own.
 
-- tick to wire: from a trade that the exchange prints to the arrival, there, of the order that a strategy
-  asked for because of it. Both are read from the machine's one monotonic clock, in the exchange's process: the way
-  there and back over loopback, ccxt's parsing, every component with limits on, signing and the POST are in it.
-- flood: how many trades a second one core takes, from the socket to the strategy, when they come without pause.
+- tick to wire: from a trade that the exchange prints to the arrival, there, of the order that a strategy asked for
+  because of it. Both are read from the machine's one monotonic clock, in the exchange's process: the way there and
+  back, ccxt's parsing, every component with limits on, signing and the POST are in it.
+- cancel: from the moment a strategy asks for a cancel to that at which the exchange has received it, while 300
+  market calls are made: where the budget lets all of them go, and where they wait in line. It fails where a p99 is
+  not below 100 ms.
+- flood: how many trades a second one core takes, from the socket to the strategy, as fast as they can come.
 - soak: memory at a steady rate of messages; the slope is a line fitted through the second half.
 
 `python benchmarks/venue.py --soak-minutes 30` writes the figures of docs/performance.md.
@@ -15,7 +18,7 @@ import json
 import multiprocessing
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -26,20 +29,23 @@ import structlog
 
 from tradingd.commands.run import run_connected
 from tradingd.config import load_settings
-from tradingd.domain.enums import RunState, TimeInForce
+from tradingd.domain.enums import OrderStatus, RunState, TimeInForce
 from tradingd.domain.events import Trade
 from tradingd.runtime.daemon import DaemonSession
 from tradingd.strategy.base import Strategy, StrategyParams
 from tradingd.testing.exchange.limits import LimitPlan
 from tradingd.testing.exchange.model import Side
 from tradingd.testing.exchange.server import LoopbackExchange
-from tradingd.wiring.live import connect
+from tradingd.venues.model import Lane
+from tradingd.wiring.live import ConnectedMarket, connect
 
 KEY, SECRET = "benchmark-key-0001", "benchmark-secret-0001"
 SYMBOL, MARKET = "BTC/USDT", "BTCUSDT"
 _TICK = Decimal("0.01")
 _FIRST = Decimal(50_000)
 _BELOW = Decimal(1_000)
+_IN_LINE = 300
+_CANCEL_P99_MS = 100.0
 _MIB = 1024 * 1024
 _PAGE = 4096
 
@@ -52,7 +58,7 @@ exchange = "binance"
 environment = "loopback"
 symbols = ["BTC/USDT"]
 [[strategies]]
-name = "benchmarks.venue:Echo"
+name = "benchmarks.venue:{strategy}"
 params = {{ symbol = "BTC/USDT", every = {every} }}
 [portfolio]
 currency = "USDT"
@@ -94,6 +100,23 @@ class Echo(Strategy):
             )
 
 
+class Withdraw(Echo):
+    """Rests an order with each trade and cancels the one before; `asked` has when, by the machine's clock."""
+
+    def __init__(self, params: Echo.Params, strategy_id: str) -> None:
+        super().__init__(params, strategy_id)
+        self.asked: list[float] = []
+
+    def on_trade(self, trade: Trade) -> None:
+        """Cancel, then order anew."""
+        self.seen += 1
+        for intent_id, order in self.context.orders.items():
+            if order.status is OrderStatus.OPEN:
+                self.asked.append(time.monotonic())
+                self.cancel(intent_id)
+        self.buy(trade.symbol, Decimal("0.001"), limit=trade.price - float(_BELOW))
+
+
 # --- the exchange's process ----------------------------------------------------------------------------------
 
 
@@ -117,7 +140,9 @@ async def _serve(pipe: Connection) -> None:
             printed = await _print(exchange, *command)
             await asyncio.sleep(1.0)
             got = {Decimal(call.params["price"]): call.at for call in exchange.wire if call.places_order}
-            pipe.send([at - printed[price + _BELOW] for price, at in got.items() if price + _BELOW in printed])
+            answered = [at - printed[price + _BELOW] for price, at in got.items() if price + _BELOW in printed]
+            canceled = [call.at for call in exchange.wire if call.method == "DELETE"]
+            pipe.send((answered, canceled))
 
 
 async def _print(exchange: LoopbackExchange, count: int, rate: float) -> dict[Decimal, float]:
@@ -143,8 +168,11 @@ async def _print(exchange: LoopbackExchange, count: int, rate: float) -> dict[De
 class Live:
     """A running daemon against an exchange in a process of its own."""
 
-    def __init__(self, every: int) -> None:
+    market: ConnectedMarket
+
+    def __init__(self, every: int, strategy: type[Echo] = Echo) -> None:
         self._every = every
+        self._kind = strategy
         context = multiprocessing.get_context("spawn")
         self.pipe, far = context.Pipe()
         self.process = context.Process(target=serve, args=(far,), daemon=True)
@@ -156,10 +184,10 @@ class Live:
         keys = {"main": {"api_key": KEY, "secret": SECRET}}
         with TemporaryDirectory() as folder:
             path = Path(folder) / "venue.toml"
-            path.write_text(CONFIG.format(every=self._every))
+            path.write_text(CONFIG.format(every=self._every, strategy=self._kind.__name__))
             forced = {"accounts": {"main": {"loopback_url": url}}, "credentials": keys}
             settings = load_settings([path], environ={}, forced=forced)
-        market = await connect(settings)
+        market = self.market = await connect(settings)
         running = asyncio.create_task(run_connected(settings, market, self._start))
         try:
             while not hasattr(self, "session") or self.session.state is not RunState.TRADING:
@@ -180,10 +208,9 @@ class Live:
         return self.session
 
     @property
-    def strategy(self) -> Echo:
+    def strategy(self) -> Any:  # noqa: ANN401 - `Echo`, or what was given instead
         """The strategy that is measured."""
-        strategy: Any = self.session.strategies[0]
-        return strategy
+        return self.session.strategies[0]
 
     async def ask(self, command: tuple[int, float] | None) -> Any:  # noqa: ANN401 - the answer
         """Give the exchange a command and wait for its answer."""
@@ -195,12 +222,50 @@ class Live:
 async def tick_to_wire(live: Live) -> dict[str, float]:
     """Latency at 20 trades a second, each answered."""
     await live.ask((50, 20.0))  # warm
-    found = sorted(await live.ask((400, 20.0)))
-    return {
-        "orders": len(found),
-        "p50_ms": statistics.median(found) * 1e3,
-        "p99_ms": found[int(len(found) * 0.99) - 1] * 1e3,
-    }
+    answered, _ = await live.ask((400, 20.0))
+    return {"orders": len(answered), **_percentiles(answered)}
+
+
+def _percentiles(found: Sequence[float]) -> dict[str, float]:
+    """Of seconds, in milliseconds."""
+    ordered = sorted(found)
+    return {"p50_ms": statistics.median(ordered) * 1e3, "p99_ms": ordered[int(len(ordered) * 0.99) - 1] * 1e3}
+
+
+async def cancel_to_wire(live: Live) -> dict[str, Any]:
+    """Latency of cancels while 300 market calls are made: those that may go at once, and those that wait."""
+    await live.ask((20, 10.0))  # warm
+    found: dict[str, Any] = {}
+    for name, rounds, is_short in (("going", 5, False), ("waiting", 1, True)):
+        canceled = await _cancels(live, rounds, is_short=is_short)
+        found[name] = {"cancels": len(canceled), **_percentiles(canceled)}
+    assert all(each["p99_ms"] < _CANCEL_P99_MS for each in found.values()), found
+    return found
+
+
+async def _cancels(live: Live, rounds: int, *, is_short: bool) -> list[float]:
+    """How long each of some 200 cancels took; 300 market calls are asked for at the beginning of each round."""
+    client = live.market.publics[0].client
+    allowance = client.budget.allowance
+    calls: list[asyncio.Task[Any]] = []
+    taken: list[float] = []
+    for _ in range(rounds):
+        asked = len(live.strategy.asked)
+        if is_short:
+            now = time.monotonic()
+            allowance.spend(allowance.capacity * 0.65 - allowance.used(now), now)
+        calls += [
+            asyncio.create_task(client.call("fetch_ticker", SYMBOL, lane=Lane.MARKET)) for _ in range(_IN_LINE)
+        ]
+        _, arrived = await live.ask((200 // rounds, 10.0))
+        times = live.strategy.asked[asked:]
+        assert len(times) == len(arrived), (len(times), len(arrived))
+        taken += [there - here for here, there in zip(times, arrived, strict=True)]
+        assert client.budget.waiting(Lane.MARKET) == (_IN_LINE if is_short else 0)
+    for call in calls:
+        call.cancel()
+    await asyncio.gather(*calls, return_exceptions=True)
+    return taken
 
 
 async def flood(live: Live, count: int = 100_000) -> dict[str, float]:
@@ -243,24 +308,25 @@ def _rss() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE
 
 
-def measure(every: int, body: Callable[[Live], Any]) -> Any:  # noqa: ANN401 - what the body found
+def measure(every: int, body: Callable[[Live], Any], strategy: type[Echo] = Echo) -> Any:  # noqa: ANN401
     """Run one measurement on uvloop."""
     import uvloop
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(Live(every).run(body))
+        return runner.run(Live(every, strategy).run(body))
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--only", default="wire,flood,soak")
+    parser.add_argument("--only", default="wire,cancel,flood,soak")
     parser.add_argument("--soak-minutes", type=float, default=1.0)
     parser.add_argument("--json", type=Path, metavar="FILE")
     wanted: Any = parser.parse_args()
     found: dict[str, Any] = {}
-    jobs: dict[str, tuple[int, Callable[[Live], Any]]] = {
+    jobs: dict[str, tuple[Any, ...]] = {
         "wire": (1, tick_to_wire),
+        "cancel": (1, cancel_to_wire, Withdraw),
         "flood": (0, flood),
         "soak": (0, lambda live: soak(live, wanted.soak_minutes)),
     }

@@ -277,9 +277,14 @@ class ScriptedVenue:
         entry = _Order(order, number, self._monotonic() + self.visibility_s, ts=self._now())
         self.orders[order.order_id] = entry
         self._tell_order(entry)
+        self._enter(entry)
+        return entry.seen()
+
+    def _enter(self, entry: _Order) -> None:
+        """What an order meets when it arrives; a venue with a market of its own overrides this."""
+        order = entry.order
         if order.order_type is OrderType.MARKET:
             self.fill(order.order_id, order.quantity, self.prices[order.symbol], liquidity=Liquidity.TAKER)
-        return entry.seen()
 
     def _open(self, ref: OrderRef) -> _Order:
         entry = self._find(ref)
@@ -333,18 +338,22 @@ class ScriptedVenue:
         self, symbol: str, side: Side, quantity: Decimal, price: Decimal, exchange_id: str, liquidity: Liquidity
     ) -> None:
         instrument = self.instruments[symbol]
-        value = mul(quantity, price)
-        fee = mul(value, self.fee_rate)
         bought = quantity if side is Side.BUY else neg(quantity)
         self._move(instrument.base, bought)
         self._move(instrument.quote, neg(mul(bought, price)))
-        self._move(instrument.quote, neg(fee))
-        fees = (Fee(instrument.quote, fee),) if fee else ()
+        fees = self._fees(instrument, quantity, price)
+        for fee in fees:
+            self._move(fee.asset, neg(fee.amount))
         trade_id = str(len(self.trades) + 1)
         trade = TradeSeen(trade_id, exchange_id, "", symbol, side, quantity, price, fees, liquidity, self._now())
         self.trades.append((self._monotonic() + self.trades_lag_s, trade))
         if not self.muted:
             self._news["trades"].put_nowait(trade)
+
+    def _fees(self, instrument: Instrument, quantity: Decimal, price: Decimal) -> tuple[Fee, ...]:
+        """What a trade costs: `fee_rate` of its value, in the quote coin."""
+        fee = mul(mul(quantity, price), self.fee_rate)
+        return (Fee(instrument.quote, fee),) if fee else ()
 
     def _move(self, asset: str, amount: Decimal) -> None:
         self.totals[asset] = add(self.totals[asset], amount)

@@ -57,6 +57,8 @@ class VenueClient:
         self.exchange_id = settings.exchange
         self._settings = settings
         self._is_order_path = is_order_path
+        self.trade_count_field = row.trade_count_field
+        """Where a raw trade of the public stream tells how many trades it is; empty where each is told."""
         self._session = session
         self._owned: Session | None = None
         self._guard = Guard(

@@ -4,6 +4,7 @@
 - `fetch` sends to hosts on the allow-list only, and counts the requests that leave.
 - `on_rest_response` refuses what is not a JSON object or list: ccxt makes an order without an id of it.
 - A frame that raises in a handler ends ccxt's receive loop for good; here it is counted, kept and passed over.
+- Failures of futures that nobody awaits are retrieved: asyncio would print each.
 - A socket that was given up while it was dialled is closed when it connects.
 """
 
@@ -210,6 +211,7 @@ def _client_of(base: Untyped) -> Untyped:
         made = base.client(self, url)
         if made is not known:
             made.handle_message = _tolerant(made, self.guard)
+            made.reject = _retrieving(made)
         return made
 
     return client
@@ -225,6 +227,20 @@ def _tolerant(client: Untyped, guard: Guard) -> Callable[[Untyped], None]:
             guard.fault(client.url, error, message)
 
     return handle_message
+
+
+def _retrieving(client: Untyped) -> Callable[..., Untyped]:
+    """`reject` that leaves no failure unseen: of many futures of a socket most are awaited by nobody."""
+    reject = client.reject
+
+    def retrieving(result: Untyped, message_hash: str | None = None) -> Untyped:
+        future = client.futures.get(message_hash)
+        reject(result, message_hash)  # without a hash it rejects each by its own, through here
+        if future is not None and future.done() and not future.cancelled():
+            future.exception()
+        return result
+
+    return retrieving
 
 
 def _on_connected_of(base: Untyped) -> Untyped:

@@ -84,6 +84,8 @@ def _refuse_unsendable(order: SubmitOrder, instrument: Instrument, capabilities:
         lacks = f"{time} orders"
     elif order.terms.post_only and not capabilities.post_only:
         lacks = "post-only orders"
+    elif order.terms.oco and not capabilities.oco:
+        lacks = "OCO groups"
     elif not kind.prices_fit(order.limit_price, order.stop_price):
         lacks = f"{kind} orders with these prices"
     if lacks:

@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from tradingd.broker.ccxt.broker import CcxtBroker
 from tradingd.domain.enums import OrderStatus, OrderType, Side, TimeInForce
@@ -35,6 +35,7 @@ from tradingd.venues.model import VenueTraits
 
 BTC, ETH = "BTC/USD", "ETH/USD"
 D = Decimal
+V = TypeVar("V", bound=ScriptedVenue)
 
 
 def instruments() -> list[Instrument]:
@@ -47,7 +48,7 @@ class Books:
 
     def __init__(self, account: Any, capabilities: VenueCapabilities, broker: object, now: int) -> None:
         self.clock = ManualClock(now)
-        prices = PriceBoard()
+        self.prices = prices = PriceBoard()
         timers = TimerQueue(self.clock)
         self.manager = SyncEventManager(clock=self.clock, prices=prices, timers=timers)
         self.portfolio = PortfolioManager(
@@ -181,14 +182,15 @@ class _Late:
 
 
 class Rig(Books):
-    """All of it, running in virtual time."""
+    """All of it, running in virtual time. `believed` is what execution thinks the venue can do."""
 
     def __init__(self, account: Any = None, *, time: VirtualTime | None = None, **options: Any) -> None:
         self.time = time or VirtualTime()
         self.venue: Any = account if account is not None else scripted(self.time)
         self._now: Callable[[], int] = options.get("now", self.time.now)
         late = _Late()
-        super().__init__(self.venue, self.venue.capabilities, late, self.time.now())
+        believed = options.pop("believed", self.venue.capabilities)
+        super().__init__(self.venue, believed, late, self.time.now())
         self.broker = CcxtBroker(
             self.venue,
             **{
@@ -258,9 +260,9 @@ class Rig(Books):
         assert sorted((fill.trade_id, fill.quantity) for fill in self.fills) == sorted(traded)
 
 
-def scripted(time: VirtualTime, **options: Any) -> ScriptedVenue:
+def scripted(time: VirtualTime, kind: type[V] = ScriptedVenue, **options: Any) -> V:  # type: ignore[assignment]
     """An account in memory with 10 BTC, 100 ETH and a million."""
-    venue = ScriptedVenue(
+    venue = kind(
         instruments(),
         {"BTC": D(10), "ETH": D(100), "USD": D(1_000_000)},
         **{

@@ -256,6 +256,7 @@ class CcxtBroker(Broker):
             await self._rest(self._due, moment - self._monotonic())
 
     def _dispatch(self) -> None:
+        self._search.judge_all()
         for tracked in self._desk.cancels_due():
             self._cancels.put_nowait(tracked)
         for tracked in self._desk.changes_due():
