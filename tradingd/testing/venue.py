@@ -144,12 +144,12 @@ class ScriptedVenue:
         """The account's owner trades on the website."""
         self._book(symbol, side, quantity, price, f"manual-{len(self.trades)}", Liquidity.TAKER)
 
-    def lose_streams(self, why: str = "connection reset") -> None:
+    def lose_streams(self, why: str = "connection reset", *, error: Exception | None = None) -> None:
         """All streams break; what was not taken is gone."""
         for queue in self._news.values():
             while not queue.empty():
                 queue.get_nowait()
-            queue.put_nowait(VenueUnavailableError(why))
+            queue.put_nowait(error or VenueUnavailableError(why))
 
     @property
     def sent(self) -> list[str]:

@@ -9,7 +9,7 @@ from tradingd.domain.enums import OrderStatus as S
 from tradingd.domain.enums import Side
 from tradingd.domain.events import VenueCondition as C
 from tradingd.domain.events import VenueStatus
-from tradingd.errors import VenueUnavailableError
+from tradingd.errors import VenueAuthError, VenueUnavailableError
 from tradingd.venues.model import SeenStatus
 
 BUY, SELL = Side.BUY, Side.SELL
@@ -34,6 +34,22 @@ async def test_lost_streams_lead_to_catching_up() -> None:
         assert rig.status(filled) is S.FILLED
         assert rig.conditions[-3:] == [C.CONNECTING, C.CATCHING_UP, C.READY]
         await rig.until_status(ended, S.CANCELED)
+        await rig.agree()
+
+
+async def test_stream_that_refuses_the_key_alone_is_dialed_anew() -> None:
+    """A key that reads are answered for is not given up for a stream's word: fills come in, cancels go out."""
+    rig = Rig()
+    async with rig:
+        await rig.ready()
+        order_id = rig.order(BUY, "2", "49000")
+        await rig.until_status(order_id, S.OPEN)
+        rig.venue.lose_streams(error=VenueAuthError("login failed"))
+        await rig.until(lambda: rig.conditions[-1] is C.CONNECTING)
+        await rig.ready()
+        rig.venue.fill(order_id, D(1), D(49_000))
+        rig.cancel(order_id)
+        await rig.until_status(order_id, S.CANCELED)
         await rig.agree()
 
 

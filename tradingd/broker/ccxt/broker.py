@@ -343,16 +343,14 @@ class CcxtBroker(Broker):
             self._link_news.set()
             try:
                 news = await self._next(name, watch)
-            except VenueAuthError as error:
-                self._link.refused(str(error))
-                self._changed()
-            except VenueRefusedError:
-                break  # the venue has no such stream: reads have to do
-            except VenueUnavailableError as error:
+            except (VenueAuthError, VenueUnavailableError) as error:
+                # A stream alone is no word on the key: catching up asks with it, and that is final.
                 self._link.stream_lost(name, str(error))
                 self._changed()
                 await self._pause(tries)
                 tries += 1
+            except VenueRefusedError:
+                break  # the venue has no such stream: reads have to do
             else:
                 tries = 0
                 self._link.stream_heard(name)
