@@ -9,7 +9,9 @@ from tradingd.domain.enums import OrderStatus
 from tradingd.domain.events import Fill, OrderUpdate
 from tradingd.testing import EventLog
 
-EXAMPLES = sorted((REPO / "examples").glob("*.toml"))
+LIVE = {"live", "paper_live"}
+"""They need an exchange; tests/cli holds them against `tradingd check`."""
+EXAMPLES = sorted(path for path in (REPO / "examples").glob("*.toml") if path.stem not in LIVE)
 QUOTES = (
     REPO.parent / "shared" / "data" / "tests_only" / "crypto_ticks" / "binance_BTCUSDT_20240808_quotes.parquet"
 )

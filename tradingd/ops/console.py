@@ -34,6 +34,9 @@ _COIN_DECIMALS: Final = Decimal("1e-8")
 _SIGNIFICANT: Final = 4
 _MODES: Final = {
     "LIVE": ("LIVE - REAL MONEY", "bold white on red", "red"),
+    "SANDBOX": ("SANDBOX - the exchange's test venue", "bold black on yellow", "yellow"),
+    "DEMO": ("DEMO - the exchange's test venue", "bold black on yellow", "yellow"),
+    "LOOPBACK": ("LOOPBACK - an exchange on this machine", "bold black on yellow", "yellow"),
     "PAPER": ("PAPER - simulated money", "bold black on cyan", "cyan"),
     "BACKTEST": ("BACKTEST", "bold black on yellow", "yellow"),
 }

@@ -189,7 +189,7 @@ class Session:
             drawdown_percent=percent(self._drawdown(equity), ONE),
             progress=self.manager.market_events / total if total else None,
             events_done=self.manager.market_events,
-            events_total=total,
+            events_total=total or None,
             positions=self._positions(),
             open_orders=self._open_orders(),
             recent=self.recent,

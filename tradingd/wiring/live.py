@@ -251,11 +251,19 @@ def live_options(settings: Settings, market: ConnectedMarket, strategies: Sequen
     """What `DaemonSession` is told of a run on live data."""
     needed = market.plan(strategies)
     return {
-        "mode": settings.run.mode.upper(),
+        "mode": mode_of(settings),
         "make_feed": lambda log: market.feed(needed, _teller(log)),
         "tick_s": _TICK_S,
         "keep_reducing": settings.runtime.on_stop == "keep_protective",
     }
+
+
+def mode_of(settings: Settings) -> str:
+    """What a run is called wherever it is shown: LIVE only where real money may move, else the kind of venue."""
+    if settings.run.mode != "live":
+        return settings.run.mode.upper()
+    environments = {settings.accounts[account].environment for account in settings.run.accounts}
+    return "LIVE" if "production" in environments else min(environments).upper()
 
 
 def _teller(log: Any) -> Callable[[StreamStatus], None]:  # noqa: ANN401 - structlog's loggers have no common type

@@ -79,21 +79,6 @@ async def test_bars_of_trades_are_those_of_the_trades_that_were_told() -> None:
         assert it.status(StreamKind.BARS).holes == 0
 
 
-async def test_a_bar_comes_before_the_trade_that_closes_it() -> None:
-    """A trade of the next minute closes the bar, which is told first."""
-    async with world([trades(), bars(from_trades=True)]) as it:
-        await it.subscribed(T)
-        for _ in range(3):
-            it.trade()
-            await until(lambda: it.of(Trade))
-            await it.time.pass_(60.5)
-        it.trade()
-        await until(lambda: len(it.of(Bar)) >= 3 and len(it.of(Trade)) == 4)
-        watched = [event for event in it.events if event.ts > START_NS + MINUTE]
-        assert [type(event) for event in watched[-3:]] == [Trade, Bar, Trade]
-        assert [event.ts for event in watched] == sorted(event.ts for event in watched)
-
-
 def recorded(folder: Path, closes: list[float]) -> Catalog:
     """A catalog that has the last minutes before the start."""
     made = FeedRecorder(folder, kinds=[SeriesKind.BARS], monotonic=lambda: 0.0)
@@ -372,8 +357,8 @@ async def test_a_history_that_is_refused_is_told_and_asked_for_again() -> None:
     assert [event.ts for event in events] == [START_NS]
 
 
-async def test_a_gap_that_nobody_fills_is_a_hole_after_a_minute() -> None:
-    """While REST fails the new trades wait; after a minute of that they are told; the hole is counted."""
+async def test_a_gap_that_nobody_fills_is_a_hole_after_half_a_minute() -> None:
+    """While REST fails the new trades wait; after half a minute they are told; the hole is counted."""
     client, events, time = Lacking("watchTrades", "fetchTrades"), list[FeedEvent](), Time()
     feed = feed_of(client, time, events, trades(), bars(from_trades=True))
     client.rest["fetch_trades"] = VenueUnavailableError("no answer")
@@ -386,12 +371,12 @@ async def test_a_gap_that_nobody_fills_is_a_hole_after_a_minute() -> None:
     async def what() -> None:
         await trade(1)
         feed.streams[0].interrupted(StreamState.CONNECTING, "cut")
-        for number in range(2, 12):
+        for number in range(2, 11):
             await trade(number)
             await time.pass_(3)
         assert feed.streams[0].state is StreamState.JOINING
         assert [event.price for event in events] == [1.0]
-        for number in range(12, 30):
+        for number in range(11, 30):
             await trade(number)
             await time.pass_(3)
         assert feed.is_live

@@ -137,3 +137,18 @@ async def test_ready_waits_for_every_stream() -> None:
         await it.seconds(11)
         await until(waiting.done)
         assert it.state(symbol=ETH) is StreamState.LIVE
+
+
+async def test_a_bar_comes_before_the_trade_that_closes_it() -> None:
+    """A trade of the next minute closes the bar, which is told first."""
+    async with world([trades(), bars(from_trades=True)]) as it:
+        await it.subscribed(T)
+        for _ in range(3):
+            it.trade()
+            await until(lambda: it.of(Trade))
+            await it.time.pass_(60.5)
+        it.trade()
+        await until(lambda: len(it.of(Bar)) >= 3 and len(it.of(Trade)) == 4)
+        watched = [event for event in it.events if event.ts > START_NS + MINUTE]
+        assert [type(event) for event in watched[-3:]] == [Trade, Bar, Trade]
+        assert [event.ts for event in watched] == sorted(event.ts for event in watched)

@@ -38,8 +38,9 @@ _S = StreamState
 _REFUSED_PAUSE_S = 60.0
 _RETRY_S = 0.5
 _LONGEST_RETRY_S = 30.0
-_MOST_FAILURES = 6
-"""After so many failures of REST in a row, about a minute, a stream goes on with a hole."""
+_MOST_DOUBLINGS = 6
+_PATIENCE = 2
+"""How many times the limit of a silence new trades wait for those that were missed, before there is a hole."""
 _LOOKS = 6
 """How often at most REST is asked, within the limit of a silence, whether it is one."""
 
@@ -204,6 +205,7 @@ class LiveFeed:
             await self._sleep(self.options.tick_s)
             self._mind_faults()
             now = self._monotonic()
+            self._mind_joins(now)
             silent = [each for each in self.streams if not each.is_waiting and self._is_stale(each, now)]
             self._work.set()
             claims = [stream for stream in silent if stream.resets.claim(now)]
@@ -220,6 +222,15 @@ class LiveFeed:
         for stream in self.streams:
             if stream.keeps_all and stream.state is _S.LIVE:
                 stream.interrupted(_S.JOINING, "a frame could not be read; what it may have told is looked up")
+
+    def _mind_joins(self, now: float) -> None:
+        """Let no stream wait for ever for what REST does not tell: a hole is better than nothing."""
+        for stream in self.streams:
+            if stream.state is not _S.JOINING:
+                stream.joining_s = now
+            elif now - stream.joining_s > _PATIENCE * self.options.stale_after_s and stream.give_up():
+                self._ready.set()
+                stream.settle()
 
     def _is_stale(self, stream: Stream, now: float) -> bool:
         if stream.liveness.judge(now) is not Silence.STALE:
@@ -263,9 +274,9 @@ class LiveFeed:
         except (VenueUnavailableError, VenueRefusedError) as error:
             stream.unanswered(work)
             wait = error.retry_after_s if isinstance(error, RateLimitedError) else None
-            stream.rest_failures = min(stream.rest_failures + 1, _MOST_FAILURES)
+            stream.rest_failures = min(stream.rest_failures + 1, _MOST_DOUBLINGS)
             if stream.state is _S.JOINING:
-                self._join_failed(stream, error)
+                stream.enter(_S.JOINING, f"what it lacks cannot be read: {error}")
             backoff = min(_RETRY_S * 2**stream.rest_failures, _LONGEST_RETRY_S)
             stream.not_before_s = self._monotonic() + max(backoff, wait or 0.0)
             return
@@ -273,16 +284,6 @@ class LiveFeed:
             stream.is_busy = False
         stream.rest_failures = 0
         self._answered(stream, work, answer, asked)
-
-    def _join_failed(self, stream: Stream, error: Exception) -> None:
-        """REST does not tell what was missed. After about a minute of that a hole is better than nothing."""
-        if stream.rest_failures == _MOST_FAILURES:
-            stream.give_up()
-            self._ready.set()
-        if stream.is_joined:
-            stream.settle()
-        else:
-            stream.enter(_S.JOINING, f"what it lacks cannot be read: {error}")
 
     def _answered(self, stream: Stream, work: Work, answer: Answer, asked: float) -> None:
         quiet = stream.answer(work, answer)

@@ -240,6 +240,8 @@ class TradeJoin:
         `reached` is whether they begin at or before the last trade that was let out; if they do not, there is a
         hole that nobody can fill.
         """
+        if asked is Phase.BACK and self.phase is Phase.LIVE:
+            return []  # it was given up, and what came since has been told
         if not reached:
             self.holes += 1
         out = self._fresh(trades)

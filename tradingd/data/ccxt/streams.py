@@ -86,6 +86,8 @@ class Stream(ABC):
         self.is_waiting = True
         """Whether it is not open and waits for its turn to be dialled."""
         self.opened_ns = 0
+        self.joining_s = 0.0
+        """Since when it is joined to what was missed, if it is."""
         self.is_busy = False
         """Whether REST is being read for it."""
         self.rest_failures = 0
@@ -122,9 +124,9 @@ class Stream(ABC):
         """REST failed; the work is to be asked for again."""
         del work
 
-    def give_up(self) -> None:
-        """REST has failed for long: go on with what the stream tells, where that is possible."""
-        return
+    def give_up(self) -> bool:
+        """REST does not tell what was missed: go on with what the stream tells; returns whether that is done."""
+        return False
 
     def _broken(self) -> None:
         """Something may have been missed."""

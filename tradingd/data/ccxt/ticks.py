@@ -298,12 +298,13 @@ class TradeStream(Stream):
         if work.what == "trades":
             self.join.failed()
 
-    def give_up(self) -> None:
+    def give_up(self) -> bool:
         """Go on with a hole; the bars that it is in are left to REST."""
         held = self.join.given_up()
         if held:
             self._hole()
             self._let_out(held)
+        return bool(held)
 
     @property
     def is_joined(self) -> bool:
