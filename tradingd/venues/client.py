@@ -6,6 +6,7 @@ so it never leaves: the errors raised here have the method, the venue's own code
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 
 from tradingd.errors import ConfigError, TradingdError, VenueUnavailableError
 from tradingd.venues.budget import WeightBudget
@@ -27,6 +28,10 @@ _IDLE_WINDOW_S = 2.0
 """The window of a venue that ccxt knows only an interval of."""
 _PUBLIC_CACHES = ("trades", "ohlcvs", "orderbooks", "tickers", "bidsasks")
 """What a new socket must not begin with."""
+_MARKET_CALLS = 8
+"""How many market calls are under way at once: hundreds, let go together, keep the loop busy for half a second,
+and a cancel waits with all else."""
+_AT_ONCE = nullcontext()
 
 
 class _Currencies(dict[str, Untyped]):
@@ -57,6 +62,7 @@ class VenueClient:
         self._is_order_path = is_order_path
         self._session = session
         self._owned: Session | None = None
+        self._market_calls = asyncio.Semaphore(_MARKET_CALLS)
         self._guard = Guard(
             budget=budget,
             lane=lane,
@@ -141,7 +147,7 @@ class VenueClient:
             VenueRefusedError: a definite refusal; also `VenueAuthError` and `DuplicateOrderError`.
 
         """
-        return await self._guarded(method, args, params, Call(lane), timeout_s, _copied)
+        return await self._guarded(method, args, params, Call(lane), timeout_s, _copied, self._line_of(lane))
 
     async def read(
         self,
@@ -152,7 +158,10 @@ class VenueClient:
     ) -> tuple[Untyped, Untyped]:
         """`call`, and the parsed body of its last answer: whether an empty result is one is told by that alone."""
         call = Call(lane)
-        return await self._guarded(method, args, params, call, None, _copied), call.body
+        return await self._guarded(method, args, params, call, None, _copied, self._line_of(lane)), call.body
+
+    def _line_of(self, lane: Lane) -> "AbstractAsyncContextManager[None]":
+        return self._market_calls if lane is Lane.MARKET else _AT_ONCE
 
     async def watch(
         self,
@@ -196,11 +205,12 @@ class VenueClient:
         call: Call,
         timeout_s: float | None,
         take: Callable[[Untyped], Untyped],
+        line: "AbstractAsyncContextManager[None]" = _AT_ONCE,
     ) -> Untyped:
         self._open()
         token = CALL.set(call)
         try:
-            async with asyncio.timeout(timeout_s):
+            async with asyncio.timeout(timeout_s), line:
                 named = {} if params is None else {"params": dict(params)}
                 return take(await getattr(self._exchange, method)(*args, **named))
         except asyncio.CancelledError:
