@@ -11,6 +11,7 @@ import pytest
 from tests.venues.world import KEY, KEYS, SECRET, SYMBOL, public_side, submit
 from tradingd.domain.enums import OrderType, Side
 from tradingd.errors import DuplicateOrderError, VenueAuthError, VenueRefusedError
+from tradingd.testing.exchange.model import Call, NoFaults, Reply
 from tradingd.testing.exchange.server import LoopbackExchange
 from tradingd.venues.account import CcxtAccount, make_account
 from tradingd.venues.checks import check_account, check_public
@@ -178,12 +179,44 @@ async def test_300_market_calls_do_not_hold_up_a_cancel() -> None:
         ]
         for _ in range(5):
             await asyncio.sleep(0)
-        assert budget.waiting(Lane.MARKET) == 300
+        assert budget.waiting(Lane.MARKET) == 8  # the others wait for one of these
         before = len(exchange.wire)
         await account.cancel_order(OrderRef("t1-1-1", SYMBOL, seen.exchange_order_id))
         assert [call.method for call in exchange.wire[before:]] == ["DELETE"]
         for task in waiting:
             task.cancel()
+
+
+class Holding(NoFaults):
+    """Keeps public trades waiting until told."""
+
+    def __init__(self) -> None:
+        self.held = 0
+        self.gate = asyncio.Event()
+
+    async def before(self, call: Call) -> Reply | None:
+        if call.path.endswith("rades"):
+            self.held += 1
+            await self.gate.wait()
+        return None
+
+
+async def test_market_calls_go_a_few_at_a_time() -> None:
+    """Where the budget would let all of 40 go at once, eight are under way; cancels do not wait for them."""
+    async with trading() as (exchange, account):
+        exchange.faults = holding = Holding()
+        seen = await account.create_order(submit(limit_price=Decimal(90)))
+        client = account.public.client
+        calls = [asyncio.ensure_future(client.call("fetch_trades", SYMBOL, lane=Lane.MARKET)) for _ in range(40)]
+        while holding.held < 8:
+            await account.fetch_balances()
+        for _ in range(5):
+            await account.fetch_balances()
+        await account.cancel_order(OrderRef("t1-1-1", SYMBOL, seen.exchange_order_id))
+        assert holding.held == 8
+        holding.gate.set()
+        await asyncio.gather(*calls)
+        assert holding.held == 40
 
 
 async def test_a_changed_filter_is_seen_after_a_refresh() -> None:

@@ -6,7 +6,7 @@ so it never leaves: the errors raised here have the method, the venue's own code
 
 import asyncio
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 
 from tradingd.errors import ConfigError, TradingdError, VenueUnavailableError
 from tradingd.venues.budget import WeightBudget
@@ -29,6 +29,10 @@ _IDLE_WINDOW_S = 2.0
 _GOODBYE_S = 0.5
 _PUBLIC_CACHES = ("trades", "ohlcvs", "orderbooks", "tickers", "bidsasks")
 """What a new socket must not begin with."""
+_MARKET_CALLS = 8
+"""How many market calls are under way at once: hundreds, let go together, keep the loop busy for half a second,
+and a cancel waits with all else."""
+_AT_ONCE = nullcontext()
 
 
 class _Currencies(dict[str, Untyped]):
@@ -61,6 +65,7 @@ class VenueClient:
         """Where a raw trade of the public stream tells how many trades it is; empty where each is told."""
         self._session = session
         self._owned: Session | None = None
+        self._market_calls = asyncio.Semaphore(_MARKET_CALLS)
         self._guard = Guard(
             budget=budget,
             lane=lane,
@@ -147,7 +152,8 @@ class VenueClient:
             VenueRefusedError: a definite refusal; also `VenueAuthError` and `DuplicateOrderError`.
 
         """
-        return await self._guarded(method, args, params, Call(lane, patience_s), timeout_s, _copied)
+        call = Call(lane, patience_s)
+        return await self._guarded(method, args, params, call, timeout_s, _copied, self._line_of(lane))
 
     async def read(
         self,
@@ -158,7 +164,10 @@ class VenueClient:
     ) -> tuple[Untyped, Untyped]:
         """`call`, and the parsed body of its last answer: whether an empty result is one is told by that alone."""
         call = Call(lane)
-        return await self._guarded(method, args, params, call, None, _copied), call.body
+        return await self._guarded(method, args, params, call, None, _copied, self._line_of(lane)), call.body
+
+    def _line_of(self, lane: Lane) -> "AbstractAsyncContextManager[None]":
+        return self._market_calls if lane is Lane.MARKET else _AT_ONCE
 
     async def watch(
         self,
@@ -202,11 +211,12 @@ class VenueClient:
         call: Call,
         timeout_s: float | None,
         take: Callable[[Untyped], Untyped],
+        line: "AbstractAsyncContextManager[None]" = _AT_ONCE,
     ) -> Untyped:
         self._open()
         token = CALL.set(call)
         try:
-            async with asyncio.timeout(timeout_s):
+            async with asyncio.timeout(timeout_s), line:
                 named = {} if params is None else {"params": dict(params)}
                 return take(await getattr(self._exchange, method)(*args, **named))
         except asyncio.CancelledError:
