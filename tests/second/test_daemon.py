@@ -104,13 +104,18 @@ class Watched:
         return session
 
     async def _direct(self) -> None:
+        try:
+            await self._enough()
+        finally:
+            self.session.supervisor.request_stop("enough")
+
+    async def _enough(self) -> None:
         await self._until(lambda: len(self.venue.creates) >= ORDERS)
         self.session.execution.refuse_new("ENOUGH")
         self.session.execution.cancel_all("ENOUGH")
         await self._until(lambda: not self.venue.engine.open_orders(ANN))
         count = len(self.log.of(AccountSnapshot))
         await self._until(lambda: len(self.log.of(AccountSnapshot)) > count + 1)
-        self.session.supervisor.request_stop("enough")
 
     async def _until(self, met: Any) -> None:
         async with asyncio.timeout(20):
