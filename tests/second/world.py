@@ -2,9 +2,11 @@
 
 import asyncio
 import time as wall
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
+
+from msgspec.structs import replace
 
 from tests.broker.ccxt.loopback import POLICY, Counted
 from tests.broker.ccxt.rig import Rig
@@ -94,14 +96,19 @@ async def second(
     *,
     fees: FeePlan | None = None,
     market_types: tuple[str, ...] = ("spot",),
+    lacks: Sequence[str] = (),
+    row: Mapping[str, Any] = {},  # noqa: B006 - it is only read
     **options: Any,
 ) -> AsyncIterator[SecondRig]:
-    """A broker at the venue, ready."""
+    """A broker at the venue, ready; `lacks` are unified calls that ccxt says it has not, `row` is of the table."""
     time = VirtualTime(wall.time_ns())
     async with venue_of(markets, fees=fees) as venue:
         settings = settings_for(venue, market_types=market_types)
         public = make_public(settings, monotonic=time.monotonic, sleep=time.sleep)
+        public.row = replace(public.row, **row)
         account = make_account(settings, KEYS, public)
+        for client in (public.client, account.orders, account.kill):
+            client.ccxt.has |= dict.fromkeys(lacks, False)
         counted = Counted(account, time)
         budget = public.client.budget
         budget.allowance.capacity = 1e6
@@ -113,7 +120,8 @@ async def second(
             rig.public, rig.site = public, venue
             async with rig:
                 await rig.ready()
-                await subscribed(rig)
+                if "watchOrders" not in lacks:
+                    await subscribed(rig)
                 yield rig
         finally:
             await account.close()

@@ -21,6 +21,7 @@ from tradingd.venues.public import PublicVenue
 from tradingd.venues.reading import AccountReads
 from tradingd.venues.requests import OrderRequest, order_request, plain
 from tradingd.venues.settings import Credentials, VenueSettings
+from tradingd.venues.setup import lacking_credentials
 from tradingd.venues.untyped import Untyped
 
 __all__ = ["CcxtAccount", "make_account"]
@@ -67,13 +68,18 @@ class CcxtAccount(AccountReads):
         """Take the public side's markets, measure the clock, assert ccxt's settings; the public side is open.
 
         Raises:
-            ConfigError: a setting of ccxt's is not as it has to be, or the account trades nothing.
+            ConfigError: a setting of ccxt's is not as it has to be, a part of the key is missing, or the account
+                trades nothing.
 
         """
         for client in (self.orders, self.kill):
             faults = client.setting_faults()
             if faults:
                 raise ConfigError(f"{self.name}: {faults[0]}")
+        lacks = lacking_credentials(self.orders.ccxt)
+        if lacks:
+            asked = ", ".join(f"credentials.{self.name}.{name}" for name in lacks)
+            raise ConfigError(f"{self.name}: {self.orders.exchange_id} asks for {asked}, which is not set")
         if not self.instruments:
             raise ConfigError(f"{self.name}: no symbol is traded here; open the public side with some")
         await self._set_clock()

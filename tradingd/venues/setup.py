@@ -11,7 +11,7 @@ from tradingd.venues.settings import Credentials, VenueSettings
 from tradingd.venues.table import VenueRow
 from tradingd.venues.untyped import Untyped
 
-__all__ = ["TRADES_LIMIT", "ccxt_config", "merged", "setting_faults"]
+__all__ = ["TRADES_LIMIT", "ccxt_config", "lacking_credentials", "merged", "setting_faults"]
 
 TRADES_LIMIT = 100_000
 """Emptied on each hand-over (`client.py`): only a burst between two polls is ever held."""
@@ -146,6 +146,23 @@ def _filled(urls: Untyped, base: str) -> Untyped:
     if isinstance(urls, Mapping):
         return {name: _filled(value, base) for name, value in urls.items()}
     return urls.format(http=base, ws=f"ws://{urlsplit(base).netloc}")
+
+
+_CREDENTIALS = {
+    "apiKey": "api_key",
+    "secret": "secret",
+    "password": "password",
+    "uid": "uid",
+    "walletAddress": "wallet_address",
+    "privateKey": "private_key",
+}
+"""What ccxt calls them, and what the configuration does."""
+
+
+def lacking_credentials(exchange: Untyped) -> list[str]:
+    """What an exchange asks for and has not been given, as `[credentials.<account>]` calls it."""
+    asked = (name for name, is_asked in exchange.requiredCredentials.items() if is_asked)
+    return [_CREDENTIALS.get(name, name) for name in asked if not getattr(exchange, name, None)]
 
 
 def setting_faults(exchange: Untyped, *, is_order_path: bool) -> list[str]:

@@ -62,8 +62,10 @@ class Prodder(Strategy):
 
     def _can_close(self, trade: Trade) -> bool:
         """Whether it holds more than the dust that fees in the base coin leave, which no venue takes."""
-        least = self.instrument(trade.symbol).min_notional
-        return float(self.position(trade.symbol).quantity) * trade.price > float(least)
+        instrument, held = self.instrument(trade.symbol), self.position(trade.symbol).quantity
+        if held < max(instrument.lot, instrument.min_quantity):
+            return False
+        return float(held) * trade.price > float(instrument.min_notional)
 
     def _enter(self, trade: Trade) -> None:
         how = self.random.random()
