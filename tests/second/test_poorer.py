@@ -1,4 +1,4 @@
-"""A venue that tells less: no orders by our ids, no streams of trades and balances, no list of what was canceled."""
+"""A venue that tells less: no orders by our ids, no streams of ours, no list of what was canceled."""
 
 import pytest
 

@@ -97,7 +97,7 @@ async def second(
     fees: FeePlan | None = None,
     market_types: tuple[str, ...] = ("spot",),
     lacks: Sequence[str] = (),
-    row: Mapping[str, Any] = {},  # noqa: B006 - it is only read
+    row: Mapping[str, Any] = {},
     **options: Any,
 ) -> AsyncIterator[SecondRig]:
     """A broker at the venue, ready; `lacks` are unified calls that ccxt says it has not, `row` is of the table."""
