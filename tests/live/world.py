@@ -19,6 +19,8 @@ from tradingd.wiring.live import connect
 
 KEY, SECRET = "CANARY-key-7f3a9c", "CANARY-secret-b81d44"
 D = Decimal
+_ROUNDS = 25
+"""How often the loop goes round for each step of the market: it must not run ahead of those who listen."""
 
 LIMITS = """
 [portfolio]
@@ -108,7 +110,8 @@ async def whole_run(
         async def move() -> None:
             while not then(run):
                 source.step()
-                await asyncio.sleep(0)
+                for _ in range(_ROUNDS):
+                    await asyncio.sleep(0)
             run.session.supervisor.request_stop("done")
 
         try:
