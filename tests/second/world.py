@@ -26,7 +26,7 @@ HELD = {"BTC": 2, "USDT": 100_000, "ETH": 10}
 
 def settings_for(venue: SecondVenue, **changes: Any) -> VenueSettings:
     """Where the venue is."""
-    made: dict[str, Any] = {"loopback_url": venue.url, "order_timeout_s": 0.4, "market_timeout_s": 3.0, **changes}
+    made: dict[str, Any] = {"loopback_url": venue.url, "order_timeout_s": 1.0, "market_timeout_s": 3.0, **changes}
     return VenueSettings("acc", "okx", "loopback", **made)
 
 
