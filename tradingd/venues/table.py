@@ -310,7 +310,7 @@ def DEFAULT(exchange_id: str, *, dead_man: str = "") -> VenueRow:  # noqa: N802 
     return VenueRow(
         traits=VenueTraits(
             exchange_id=exchange_id,
-            visibility_s=60.0,
+            visibility_s=45.0,  # so that absence can be proved before an order halts its market for being UNKNOWN
             trades_page=50,
             trades_window_s=86_400.0,
             fetches_by_client_id=False,
