@@ -179,6 +179,14 @@ ACCOUNT = "exchange = 'binance', environment = 'production', symbols = ['BTC/USD
             'loopback_url: does nothing with environment = "production"',
         ),
         (
+            f"{ACCOUNT}, urls = {{api = {{rest = 'http://127.0.0.1:1'}}}}",
+            'urls: does nothing with environment = "production"',
+        ),
+        (
+            "exchange = 'okx', environment = 'loopback', symbols = ['A/B'], urls = {api = {ws = 'wss://ws.okx.com:1'}}",
+            "urls: must be http(s):// or ws(s):// and an address of this machine",
+        ),
+        (
             f"{ACCOUNT}, market_types = ['swap']",
             'symbols: BTC/USDT is of the spot market; add "spot" to market_types',
         ),
@@ -255,6 +263,13 @@ def test_a_loopback_exchange_is_on_this_machine(url: str, accepted: bool) -> Non
         assert not accepted
     else:
         assert accepted
+
+
+def test_a_loopback_exchange_may_be_told_by_ccxts_urls(load: Load, keys: Path) -> None:
+    """Where its protocol has other paths; sockets, too."""
+    where = "{api = {rest = 'http://127.0.0.1:1', ws = 'ws://127.0.0.1:1/ws'}}"
+    settings = load("", "accounts.main.environment=loopback", f"accounts.main.urls={where}", secrets_dir=keys)
+    assert settings.accounts["main"].urls["api"]["ws"] == "ws://127.0.0.1:1/ws"
 
 
 def test_an_unknown_key_of_an_account_is_refused() -> None:

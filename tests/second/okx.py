@@ -1,8 +1,8 @@
 """A second venue: OKX's protocol on 127.0.0.1, over the loopback exchange's engine, as ccxt's client expects it.
 
-It differs from Binance's in all that `docs/venues.md` names: a create is answered with two ids and nothing else,
-refusals come with HTTP 200 and a code inside, a crossing post-only order is accepted and then canceled, the key
-has a passphrase, client ids are letters and digits, histories come newest first in pages, amounts of swaps are
+It differs from Binance's in all that `docs/venues.md` names: a create is answered with two ids and nothing
+else, refusals come with HTTP 200 and a code inside, a crossing post-only order is accepted and then canceled, the
+key has a passphrase, client ids are letters and digits, histories come newest first in pages, amounts of swaps are
 contracts.
 """
 
@@ -13,7 +13,7 @@ import hmac
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Self
 
@@ -22,10 +22,10 @@ from msgspec.structs import replace
 
 from tests.second import views
 from tests.second.contracts import ContractClearing, ContractSpec
+from tests.second.reads import ANN, Query, Reads
 from tests.second.streams import Streams
-from tradingd.testing.exchange.candles import INTERVALS, candles_of
 from tradingd.testing.exchange.engine import Engine
-from tradingd.testing.exchange.exact import ZERO, add, mul, sub
+from tradingd.testing.exchange.exact import ZERO
 from tradingd.testing.exchange.model import (
     FeePlan,
     MarketSpec,
@@ -42,7 +42,6 @@ from tradingd.testing.exchange.model import (
 from tradingd.testing.exchange.sockets import SocketHub, abort
 
 KEY, SECRET, PASSPHRASE = "second-key-4be1", "second-secret-77aa", "second-phrase-c0de"
-ANN = "ann"
 SPOT = (
     MarketSpec("BTC-USDT", "BTC", "USDT", tick=Decimal("0.1"), min_notional=ZERO, max_notional=Decimal("1e12")),
     MarketSpec("ETH-USDT", "ETH", "USDT", lot=Decimal("0.0001"), min_qty=Decimal("0.0001"), min_notional=ZERO),
@@ -68,7 +67,6 @@ _TYPES = {
     "post_only": (OrderType.LIMIT_MAKER, TimeInForce.GTC),
 }
 _STALE_MS = 30_000
-Query = Mapping[str, str]
 
 
 class Hitch:
@@ -93,7 +91,7 @@ class Denied(Exception):  # noqa: N818 - the venue says no
         self.code, self.msg, self.status = code, msg, status
 
 
-class SecondVenue:
+class SecondVenue(Reads):
     """The venue. `engine` and its ledger are what all other books are compared with."""
 
     def __init__(
@@ -193,9 +191,7 @@ class SecondVenue:
 
     def _answer(self, request: web.Request, path: str, body: Any, text: str) -> tuple[int, Any]:
         try:
-            handler = _ROUTES.get((request.method, path))
-            if handler is None:
-                raise Denied("50014", f"{request.method} {path} is not here", 404)  # noqa: TRY301 - answered below
+            handler = _handler(request.method, path)
             if not path.startswith(("/public", "/market")):
                 self._authorize(request, text)
             return 200, handler(self, body)
@@ -344,84 +340,16 @@ class SecondVenue:
         order = self.engine.query(ANN, trade.symbol, trade.order_id)
         return views.fill_entry(trade, self.engine.markets[trade.symbol], self._id(self.number(order)), bill)
 
-    # --- the account -------------------------------------------------------------------------------------------
-
-    def details(self) -> list[dict[str, Any]]:
-        """All coins."""
-        profits: dict[str, Decimal] = {}
-        for spec, held, mark in self._positions():
-            gained = mul(mul(sub(mark, held.entry), held.contracts), spec.size)
-            profits[spec.settle] = add(profits.get(spec.settle, ZERO), gained)
-        return [
-            views.balance_detail(asset, *amounts, profits.get(asset, ZERO))
-            for asset, amounts in self.engine.balances(ANN).items()
-        ]
-
-    def _positions(self) -> list[tuple[ContractSpec, Any, Decimal]]:
-        clearing: Any = self.engine._clearing
-        return [
-            (spec, held, self.engine.last_price(symbol) or held.entry)
-            for (_, symbol), held in clearing.positions.items()
-            if held.contracts and isinstance(spec := self.engine.markets[symbol], ContractSpec)
-        ]
-
-    def balance(self, _query: Query) -> dict[str, Any]:
-        """GET account/balance."""
-        return views.told({"details": self.details(), "uTime": str(self.now()), "totalEq": "0"})
-
-    def positions(self, _query: Query) -> dict[str, Any]:
-        """GET account/positions."""
-        return views.told(*(views.position_entry(*each, self.now()) for each in self._positions()))
-
-    def config(self, _query: Query) -> dict[str, Any]:
-        """GET account/config."""
-        return views.told(
-            {
-                "uid": "1",
-                "acctLv": "2",
-                "perm": "read_only,withdraw,trade" if self.can_withdraw else "read_only,trade",
-            }
-        )
-
-    # --- the market --------------------------------------------------------------------------------------------
-
-    def instruments(self, query: Query) -> dict[str, Any]:
-        """GET public/instruments."""
-        found = [spec for spec in self.engine.markets.values() if views.kind_of(spec) == query["instType"]]
-        return views.told(*map(views.instrument, found))
-
-    def book(self, query: Query) -> dict[str, Any]:
-        """GET market/books."""
-        return views.told(self.streams.levels(query["instId"], int(query.get("sz") or 1)))
-
-    def trades(self, query: Query) -> dict[str, Any]:
-        """GET market/trades: the newest, newest first, whatever time is asked for."""
-        found = self.engine.public_trades(query["instId"])[-min(int(query.get("limit") or 100), 500) :]
-        return views.told(*(views.public_trade(each) for each in reversed(found)))
-
-    def candles(self, query: Query) -> dict[str, Any]:
-        """GET market/candles: newest first, those between `before` and `after`, both left out."""
-        step = INTERVALS[query["bar"].replace("H", "h").replace("D", "d").replace("utc", "")]
-        early, late = int(query.get("before") or 0), int(query.get("after") or 1 << 62)
-        made = candles_of(
-            self.engine.past.get(query["instId"], ()), self.engine.public_trades(query["instId"]), step, self.now()
-        )
-        found = [each for each in made if early < each.start < late]
-        size = min(int(query.get("limit") or 100), 300)
-        rows = [views.candle_row(each, closed=each.start + step <= self.now()) for each in found]
-        return views.told(*list(reversed(rows))[:size])
-
-    def ticker(self, query: Query) -> dict[str, Any]:
-        """GET market/ticker."""
-        return views.told(self.streams.ticker(query["instId"]))
-
-    def time(self, _query: Query) -> dict[str, Any]:
-        """GET public/time."""
-        return views.told({"ts": str(self.now())})
-
 
 def _result(sent: Query, number: Any, code: str, message: str) -> dict[str, Any]:
     return {"clOrdId": sent.get("clOrdId", ""), "ordId": number, "tag": "", "sCode": code, "sMsg": message}
+
+
+def _handler(method: str, path: str) -> Callable[[SecondVenue, Any], dict[str, Any]]:
+    found = _ROUTES.get((method, path))
+    if found is None:
+        raise Denied("50014", f"{method} {path} is not here", 404)
+    return found
 
 
 def signature(text: str) -> str:
@@ -429,14 +357,9 @@ def signature(text: str) -> str:
     return base64.b64encode(hmac.new(SECRET.encode(), text.encode(), hashlib.sha256).digest()).decode()
 
 
-def utc(ms: int) -> str:
-    """An ISO time."""
-    return datetime.fromtimestamp(ms / 1000, UTC).isoformat()
-
-
 _ROUTES: dict[tuple[str, str], Callable[[SecondVenue, Any], dict[str, Any]]] = {
     ("GET", "/public/instruments"): SecondVenue.instruments,
-    ("GET", "/public/time"): SecondVenue.time,
+    ("GET", "/public/time"): SecondVenue.clock,
     ("GET", "/market/books"): SecondVenue.book,
     ("GET", "/market/trades"): SecondVenue.trades,
     ("GET", "/market/candles"): SecondVenue.candles,

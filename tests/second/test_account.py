@@ -1,16 +1,18 @@
 """Every call of an account at a venue that is not like Binance, through ccxt's unmodified client."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from decimal import Decimal
 
 import pytest
 
-from tests.second.okx import ANN, SecondVenue
+from tests.data.ccxt.world import until
+from tests.second.okx import ANN, KEY, SECRET, SecondVenue
 from tests.second.world import BTC, ETH, account_at, venue_of
 from tests.venues.world import submit
 from tradingd.domain.enums import OrderType, Side, TimeInForce
-from tradingd.domain.events import Balance, Fee
+from tradingd.domain.events import Balance, Fee, SubmitOrder
 from tradingd.errors import DuplicateOrderError, VenueAuthError, VenueRefusedError, VenueUnavailableError
 from tradingd.venues.account import CcxtAccount
 from tradingd.venues.model import OrderRef, SeenStatus
@@ -35,8 +37,8 @@ async def account(venue: SecondVenue) -> AsyncIterator[CcxtAccount]:
 
 def order(
     order_id: str = "t1-1-1", price: str | None = "49000", quantity: str = "0.1", **changes: object
-) -> object:
-    """An order of ours."""
+) -> SubmitOrder:
+    """An order to buy; at the market without a price."""
     kind = OrderType.MARKET if price is None else OrderType.LIMIT
     limit = None if price is None else D(price)
     return submit(order_id, **{"quantity": D(quantity), "limit_price": limit, "order_type": kind, **changes})
@@ -88,9 +90,7 @@ async def test_refusals_in_a_success(account: CcxtAccount) -> None:
 
 async def test_the_passphrase_is_part_of_the_key(venue: SecondVenue) -> None:
     """Without it, or with another, the key is refused."""
-    from tests.second.okx import KEY, SECRET
-
-    async with account_at(venue, keys=Credentials(api_key=KEY, secret=SECRET, password="no")) as account:  # noqa: S106 - a wrong one, on purpose
+    async with account_at(venue, keys=Credentials(api_key=KEY, secret=SECRET, password=KEY)) as account:
         with pytest.raises(VenueAuthError):
             await account.fetch_balances()
 
@@ -161,11 +161,8 @@ async def test_times_in_force(account: CcxtAccount) -> None:
 
 async def test_streams(venue: SecondVenue, account: CcxtAccount) -> None:
     """Orders, trades and balances are told; a fee that is negative on the wire is a charge."""
-    import asyncio
-
     watching = [asyncio.ensure_future(each()) for each in (account.watch_orders, account.watch_trades)]
-    while not venue.streams.subscribers("orders"):  # noqa: ASYNC110 - the venue has no event for it
-        await asyncio.sleep(0)
+    await until(lambda: venue.streams.subscribers("orders"))
     await account.create_order(order(price=None))
     orders, trades = await asyncio.wait_for(asyncio.gather(*watching), 5)
     assert orders[-1].order_id == "t1-1-1"

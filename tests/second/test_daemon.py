@@ -86,6 +86,7 @@ class Watched:
         self.settings, self.venue = settings, venue
         self.log = EventLog()
         self.session: Any = None
+        self.news = asyncio.Event()
 
     def start(self, container: Any, strategies: Any, report: Any, **options: Any) -> DaemonSession:
         session = DaemonSession(
@@ -98,7 +99,7 @@ class Watched:
             stop_timeout_s=5.0,
             **{**options, "keep_reducing": False},
         )
-        session.keep(self.log.observe, _WATCHED)
+        session.keep(self._observe, _WATCHED)
         session.attach("direct", self._direct)
         self.session = session
         return session
@@ -117,10 +118,16 @@ class Watched:
         count = len(self.log.of(AccountSnapshot))
         await self._until(lambda: len(self.log.of(AccountSnapshot)) > count + 1)
 
+    def _observe(self, event: Any) -> None:
+        self.log.observe(event)
+        self.news.set()
+
     async def _until(self, met: Any) -> None:
-        async with asyncio.timeout(20):
-            while not met():  # noqa: ASYNC110 - what is met is of many kinds
-                await asyncio.sleep(0)
+        """Look whenever the run tells something; its accounts are told of twice a second."""
+        async with asyncio.timeout(30):
+            while not met():
+                self.news.clear()
+                await self.news.wait()
 
 
 async def test_some_dozens_of_orders(venue: SecondVenue, tmp_path: Path) -> None:

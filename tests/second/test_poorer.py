@@ -76,7 +76,7 @@ async def test_an_order_that_never_arrived(kind: str) -> None:
         rig.site.strike(CREATE, "reset", after=False)
         order_id = rig.order(BUY, "0.7", symbol=BTC)
         await rig.until(lambda: rig.status(order_id) is S.VOID or bool(rig.halts))
-        assert rig.status(order_id) is S.VOID
+        assert rig.status(order_id) is S.VOID, rig.halts
         await rig.agree()
 
 

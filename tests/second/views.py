@@ -1,4 +1,4 @@
-"""What the engine knows, as OKX writes it: all as text, fees from the account's view, empty texts for nothing."""
+"""What the engine knows, as OKX writes it: everything a text, fees from the account's view."""
 
 from collections.abc import Iterable
 from decimal import Decimal

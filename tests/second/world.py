@@ -1,6 +1,5 @@
 """The broker and the account on the second venue, through ccxt's unmodified client."""
 
-import asyncio
 import time as wall
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -10,6 +9,7 @@ from msgspec.structs import replace
 
 from tests.broker.ccxt.loopback import POLICY, Counted
 from tests.broker.ccxt.rig import Rig
+from tests.data.ccxt.world import until
 from tests.second.okx import ANN, KEY, PASSPHRASE, SECRET, SPOT, SecondVenue
 from tradingd.testing import VirtualTime
 from tradingd.testing.exchange.model import FeePlan, MarketSpec
@@ -26,7 +26,7 @@ HELD = {"BTC": 2, "USDT": 100_000, "ETH": 10}
 
 def settings_for(venue: SecondVenue, **changes: Any) -> VenueSettings:
     """Where the venue is."""
-    made: dict[str, Any] = {"loopback_url": venue.url, "order_timeout_s": 0.4, "market_timeout_s": 3.0, **changes}
+    made: dict[str, Any] = {"loopback_url": venue.url, "order_timeout_s": 1.0, "market_timeout_s": 3.0, **changes}
     return VenueSettings("acc", "okx", "loopback", **made)
 
 
@@ -84,9 +84,7 @@ def _theirs(symbol: str) -> str:
 
 async def subscribed(rig: SecondRig) -> None:
     """Wait, in real time, until the owner's orders are told: a login comes before."""
-    async with asyncio.timeout(10):
-        while not rig.site.streams.subscribers("orders"):  # noqa: ASYNC110 - the venue has no event for it
-            await asyncio.sleep(0)
+    await until(lambda: rig.site.streams.subscribers("orders"))
 
 
 @asynccontextmanager

@@ -86,6 +86,6 @@ def test_an_exchange_that_is_not_in_the_table_has_the_cautious_row() -> None:
     row = row_of("bitstamp")
     assert (row.codec.encode("t1-1-1"), row.traits.visibility_s, row.create_param) == (
         "t1Z1Z1",
-        60.0,
+        45.0,
         "clientOrderId",
     )

@@ -171,6 +171,8 @@ class AccountReads:
         """
         window_ns = int((self.traits.trades_window_s or 0) * _NS) if since_ns > 0 else 0
         since_ms = since_ns // _MS or None
+        if self.row.trades_offset:
+            return await self._by_offset(symbol, since_ms)
         while True:
             until = since_ns + window_ns if window_ns and self._now() - since_ns > window_ns else 0
             found = await self._trades(symbol, since_ms, {"until": until // _MS} if until else {})
@@ -181,6 +183,20 @@ class AccountReads:
             if found or not until:
                 return found
             since_ns, since_ms = until, until // _MS
+
+    async def _by_offset(self, symbol: str, since_ms: int | None) -> list[TradeSeen]:
+        """A symbol's trades out of a history of all, from the newest back.
+
+        What is traded meanwhile moves the pages back: some is told twice, nothing is passed over.
+        """
+        found: dict[str, TradeSeen] = {}
+        offset, is_full = 0, True
+        while is_full:
+            page = await self._trades("", since_ms, {self.row.trades_offset: offset} if offset else {})
+            found |= {trade.trade_id: trade for trade in page}
+            offset += len(page)
+            is_full = len(page) >= self.traits.trades_page and since_ms is not None
+        return sorted((trade for trade in found.values() if trade.symbol == symbol), key=lambda trade: trade.ts)
 
     async def _with_earlier(self, symbol: str, since_ms: int, found: list[TradeSeen]) -> list[TradeSeen]:
         """`found`, and the pages before it back to `since_ms`."""
@@ -222,7 +238,8 @@ class AccountReads:
         return found
 
     async def _trades(self, symbol: str, since_ms: int | None, params: dict[str, Untyped]) -> list[TradeSeen]:
-        what, theirs = f"{self.name}: fetch_my_trades", self.public.to_ccxt(symbol)
+        what = f"{self.name}: fetch_my_trades"
+        theirs = self.public.to_ccxt(symbol) if symbol else None
         told, body = await self._read(
             "fetch_my_trades", theirs, since_ms, self.traits.trades_page, lane=Lane.EVIDENCE, params=params
         )

@@ -80,7 +80,7 @@ class VenueRow(msgspec.Struct, frozen=True, kw_only=True):
     stream_fee_sign: int = 1
     """-1 where fees on the stream of our trades are told from the account's view: negative for a charge."""
     cash_fields: tuple[str, str] = ("", "")
-    """Where a raw balance has a coin, and its amount without the profits of open positions that ccxt counts in."""
+    """Where a raw balance has a coin and its cash, where ccxt tells the equity, open profits and all."""
     withdrawals: Permission | None = None
     used_weight_header: str = ""
     """The response header that tells how much of the weight limit is used."""
@@ -103,6 +103,9 @@ class VenueRow(msgspec.Struct, frozen=True, kw_only=True):
     trades_from_id: str = ""
     """The parameter that reads our trades from an id on, where ids are numbers: more trades of one instant than a
     page has can be read by that alone."""
+    trades_offset: str = ""
+    """The parameter that passes over the newest of our trades, where one history has those of all symbols: others
+    would hide a symbol's."""
     trade_count_field: str = ""
     """Where a raw public trade of the stream tells how many trades it is, its id being the last one's: the history
     tells each of them."""
@@ -217,6 +220,7 @@ _TABLE = _rows(
         codec=PlainCodec(18),
         has_counting_nonce=True,
         fetch=NOWHERE,
+        trades_offset="ofs",
         withdrawals=Permission(
             "private_post_getapikeyinfo",
             ("result", "permissions"),
@@ -306,7 +310,7 @@ def DEFAULT(exchange_id: str, *, dead_man: str = "") -> VenueRow:  # noqa: N802 
     return VenueRow(
         traits=VenueTraits(
             exchange_id=exchange_id,
-            visibility_s=60.0,
+            visibility_s=45.0,  # so that absence can be proved before an order halts its market for being UNKNOWN
             trades_page=50,
             trades_window_s=86_400.0,
             fetches_by_client_id=False,
