@@ -169,6 +169,13 @@ def test_bar_that_had_closed() -> None:
     assert seen_by(at(1), make_bar(minute=0), BUY) is None
 
 
+def test_event_of_the_time_before() -> None:
+    """A trade or quote from before an order arrived, told late, is nothing that it can fill on; one of then is."""
+    trade, quote = make_trade(100, minute=1), make_quote(99, 101, minute=1)
+    assert [seen_by(at(1) + 1, event, BUY) for event in (trade, quote)] == [None, None]
+    assert seen_by(at(1), trade, BUY) is trade
+
+
 prices = st.integers(1, 400).map(lambda cents: cents / 4)
 
 

@@ -131,3 +131,12 @@ def test_a_pair_is_not_let_in_beside_a_plain_order_that_its_race_would_flip() ->
     desk.update("before")
     desk.risk.halt(HaltScope.ACCOUNT, "account", NO_NEW, "test")
     assert code(desk.order(SELL, 5, "after", limit=120, oco="x", reduce_only=True)) == "HALTED"
+
+
+def test_buying_back_what_others_sold_reduces_nothing() -> None:
+    """Coins that the owner, or an earlier run's stop, sold were no position: buying grows what is held."""
+    desk = Desk()
+    desk.hold(-5, strategy="external")
+    desk.risk.halt(HaltScope.ACCOUNT, "account", REDUCE_ONLY, "drawdown")
+    denied = desk.risk.evaluate_trade("AAPL", BUY, 5, 100.0)
+    assert (denied.approved, denied.code) == (False, "HALTED")

@@ -4,12 +4,15 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+import pytest
 import structlog
 
 from tests.runtime.parts import REPO, Probe, loaded
+from tradingd.broker.base import Broker
 from tradingd.domain.enums import HaltScope, HaltState
-from tradingd.domain.events import EventType, HaltRequest, VenueCondition, VenueStatus
+from tradingd.domain.events import EventType, HaltRequest, MarketEvent, SubmitOrder, VenueCondition, VenueStatus
 from tradingd.domain.prices import PriceBoard
+from tradingd.errors import TradingdError, VenueUnavailableError
 from tradingd.runtime.async_manager import AsyncEventManager
 from tradingd.runtime.clock import SteppedClock, TimerQueue
 from tradingd.runtime.daemon import DaemonSession
@@ -163,6 +166,45 @@ async def test_the_run_trades_once_its_feed_is_live() -> None:
         assert told() == ["CONNECTING", "READY"]
         session.supervisor.request_stop("enough")
     assert running.result().stop_reason == "enough"
+
+
+class Armed(Broker):
+    """A broker whose venue would act of its own accord."""
+
+    def __init__(self, error: TradingdError | None = None) -> None:
+        super().__init__("armed")
+        self.said: list[str] = []
+        self._error = error
+
+    async def settled(self) -> None:
+        self.said.append("settled")
+
+    async def disarm(self) -> None:
+        self.said.append("disarmed")
+        if self._error is not None:
+            raise self._error
+
+    def place_order(self, order: SubmitOrder) -> None: ...
+    def cancel_order(self, order_id: str) -> None: ...
+    def modify_order(self, *args: Any, **fields: Any) -> None: ...
+    def on_market_data(self, data: MarketEvent) -> None: ...
+
+
+@pytest.mark.parametrize("error", [None, VenueUnavailableError("timed out")])
+async def test_an_orderly_stop_disarms_the_venues(error: TradingdError | None) -> None:
+    """Once all is settled no venue may cancel what is to outlive the run; a failure of that is told."""
+    feed, broker = Feed(), Armed(error)
+    feed.live.set()
+    session = make_session(feed)
+    session.brokers = (broker,)
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(session.run())
+        await until(session, "TRADING")
+        session.supervisor.request_stop("enough")
+    assert broker.said == ["settled", "disarmed"]
+    assert running.result().stop_reason == "enough"
+    calls = [call.kwargs for call in session._log.calls if call.args == ("still_armed",)]
+    assert calls == ([] if error is None else [{"venue": "armed", "error": "timed out"}])
 
 
 async def test_a_venue_that_is_lost_takes_the_run_back_to_reconciling() -> None:

@@ -164,6 +164,40 @@ async def test_retry_after_holds_for_all_connections_of_the_account(venue: Venue
     assert venue.calls("/order") == venue.calls("/openOrders") == []
 
 
+async def test_an_order_that_waits_long_for_its_turn_is_not_sent(venue: Venue) -> None:
+    """What it was decided on is old when the budget lets it through: it is known not to have left, at once."""
+    venue.tell("POST", "/order", accepted())
+    async with account_on(venue, loopback(venue, order_timeout_s=0.05)) as account:
+        budget = account.public.client.budget
+        budget.allowance.spend(budget.allowance.capacity, 1e12)  # used up, and no window ends
+        with pytest.raises(VenueRefusedError, match="turn did not come") as caught:
+            await account.create_order(submit())
+        assert caught.value.code == "NOT_SENT"
+    assert not venue.calls("/order")
+
+
+async def test_streams_are_reset_although_the_other_end_does_not_answer(venue: Venue) -> None:
+    """A socket that is half open never says goodbye, and nobody can be kept waiting for it."""
+    dialed = asyncio.Event()
+
+    async def deaf(request: web.Request) -> web.StreamResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        await socket.receive()
+        dialed.set()
+        await venue.over.wait()
+        return socket
+
+    venue.tell("GET", "/ws/0", deaf)
+    async with public_side(loopback(venue)) as public:
+        watching = asyncio.create_task(public.client.watch("watch_trades", SYMBOL))
+        await dialed.wait()
+        async with asyncio.timeout(5):
+            await public.client.reset_streams()
+        with pytest.raises(VenueUnavailableError):
+            await watching
+
+
 async def test_a_redirect_is_not_followed(venue: Venue) -> None:
     """It would carry the key elsewhere, and could send an order twice."""
     venue.tell("POST", "/order", (307, "", {"Location": f"{venue.url}/elsewhere"}))

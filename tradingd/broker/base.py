@@ -80,6 +80,9 @@ class Broker(ABC):
     async def settled(self) -> None:  # noqa: B027 - a simulated one answers at once
         """Wait until nothing is under way to the venue whose answer is still to come; at once unless told."""
 
+    async def disarm(self) -> None:  # noqa: B027 - a simulated one does nothing by itself
+        """Let the venue do nothing of its own accord once it does not hear of us any more; for an orderly stop."""
+
     # --- to implement --------------------------------------------------------------------------------------
 
     @abstractmethod

@@ -66,9 +66,12 @@ _MARKET, _LIMIT, _BUY = OrderType.MARKET, OrderType.LIMIT, Side.BUY
 def seen_by(arrived: int, event: MarketEvent, side: Side) -> MarketEvent | None:
     """What an order that arrived at `arrived` (nanoseconds UTC) may know of an event; None for nothing.
 
-    Of a bar that opened before, that is its close, as a single trade; of one that had closed by then, nothing.
+    Of a bar that opened before, that is its close, as a single trade; of one that had closed by then, nothing. Nor
+    of any other event of the time before: live, what was missed is told later, after a reconnect.
     """
-    if type(event) is not Bar or event.ts_open >= arrived:
+    if type(event) is not Bar:
+        return event if event.ts >= arrived else None
+    if event.ts_open >= arrived:
         return event
     if event.ts <= arrived:
         return None

@@ -58,6 +58,16 @@ class OurSide:
         """Whether trading is halted anywhere."""
         return bool(self._halts or self._refused)
 
+    @property
+    def is_over(self) -> bool:
+        """Whether all trading is halted: no order will be sent any more."""
+        return "" in self._halts or self._halts.keys() >= {symbol for _, symbol in self._symbols.values()}
+
+    @property
+    def refused(self) -> set[str]:
+        """The accounts whose key is refused: nothing is read of them any more."""
+        return set(self._refused)
+
     def observe(self, event: Event) -> None:
         """Take note of what is told."""
         match event:

@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -18,6 +18,8 @@ MarketType = Literal["spot", "swap", "future", "option"]
 
 _UNIFIED = re.compile(r"[^\s/:@-]+/[^\s/:@-]+(?P<settle>:[^\s/:@-]+(?P<expiry>-\d{6}(?P<strike>-[\d.]+-[CP])?)?)?")
 """ccxt's unified symbols: BTC/USDT, BTC/USDT:USDT, BTC/USDT:USDT-261225, BTC/USDT:USDT-261225-60000-C."""
+
+_HTTP, _SOCKETS = frozenset({"http", "https"}), frozenset({"ws", "wss"})
 
 _OURS = frozenset({"maxRetriesOnFailure", "maxRetriesOnFailureDelay"})
 """Options of ccxt that make it send an order twice; see docs/go-live.md."""
@@ -49,7 +51,12 @@ class AccountSettings(Section):
         "`tradingd rehearse`'s. Never guessed."
     )
     loopback_url: Text | None = Field(
-        None, description="loopback: where it listens, such as http://127.0.0.1:8799."
+        None, description="loopback: where it listens, such as http://127.0.0.1:8799. It serves what ccxt asks for."
+    )
+    urls: dict[str, Any] = Field(
+        default_factory=dict,
+        description="loopback: ccxt's urls for the exchange where loopback_url does not say it, such as "
+        '{ api = { rest = "http://127.0.0.1:8799" } }.',
     )
     market_types: list[MarketType] = Field(
         ["spot"], min_length=1, description="What of the exchange's markets is loaded."
@@ -89,14 +96,13 @@ class AccountSettings(Section):
 
     @model_validator(mode="after")
     def _loopback(self) -> Self:
-        if self.loopback_url is None:
-            return self
-        if self.environment != "loopback":
-            raise wrong(f'does nothing with environment = "{self.environment}"; remove it', "loopback_url")
-        if not _is_loopback(self.loopback_url):
-            raise wrong(
-                "must be http(s):// and an address of this machine, such as 127.0.0.1:8799", "loopback_url"
-            )
+        told = {"loopback_url": (self.loopback_url, _HTTP), "urls": (self.urls, _HTTP | _SOCKETS)}
+        for name, (value, schemes) in told.items():
+            if value and self.environment != "loopback":
+                raise wrong(f'does nothing with environment = "{self.environment}"; remove it', name)
+            if value and not all(_is_loopback(url, schemes) for url in _texts(value)):
+                kinds = "http(s)://" if schemes == _HTTP else "http(s):// or ws(s)://"
+                raise wrong(f"must be {kinds} and an address of this machine, such as 127.0.0.1:8799", name)
         return self
 
     @model_validator(mode="after")
@@ -125,13 +131,22 @@ def _other_form(symbol: str, found: MarketType) -> str:
     return f"write {other}"
 
 
-def _is_loopback(url: str) -> bool:
+def _texts(value: object) -> Iterator[str]:
+    """The addresses in ccxt's urls; whatever else is in them is no address."""
+    if isinstance(value, Mapping):
+        for entry in value.values():
+            yield from _texts(entry)
+    else:
+        yield str(value)
+
+
+def _is_loopback(url: str, schemes: Set[str]) -> bool:
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
     except ValueError:
         return False
-    if parts.scheme not in {"http", "https"} or not port or parts.username is not None:
+    if parts.scheme not in schemes or not port or parts.username is not None:
         return False
     return host == "localhost" or _is_loopback_address(host)
 

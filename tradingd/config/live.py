@@ -10,6 +10,7 @@ from tradingd.config import fields
 from tradingd.config.hints import nearest_hint
 
 if TYPE_CHECKING:
+    from tradingd.config.accounts import AccountSettings
     from tradingd.config.settings import Settings
 
 __all__ = ["MANDATORY_LIMITS", "problem_of", "with_defaults_of_mode"]
@@ -94,11 +95,16 @@ def _accounts(settings: "Settings") -> Iterator[PydanticCustomError]:
     for account in chosen if needed else ():
         if account not in known:
             yield _wrong(f"there is no [accounts.{account}]; {_hint(account, known)}", *path)
-        elif known[account].environment == "loopback" and known[account].loopback_url is None:
+        elif known[account].environment == "loopback" and not _is_reachable(known[account]):
             yield _wrong(
                 'environment = "loopback" needs its url; `tradingd rehearse` sets it by itself',
                 *("accounts", account, "loopback_url"),
             )
+
+
+def _is_reachable(account: "AccountSettings") -> bool:
+    """Whether it is said where an account on the loopback is."""
+    return account.loopback_url is not None or bool(account.urls)
 
 
 def _hint(account: str, known: Mapping[str, object]) -> str:

@@ -18,6 +18,10 @@ from tradingd.risk.reservations import ReservationBook
 __all__ = ["Claim", "ExposureBook", "Reservation"]
 
 
+_OTHERS = "external"
+"""Whom execution tells fills for that are of no order of ours."""
+
+
 class Claim(Protocol):
     """What exposure needs to know of an order, approved or only proposed."""
 
@@ -183,7 +187,7 @@ class ExposureBook(ReservationBook):
         which lets it cross no zero, must not keep protection away. What such a race may do to other orders of its
         side is for `only_shrinks`.
         """
-        held = self._portfolio.get_position(symbol).quantity
+        held = self._own(symbol)
         if not held or (held > 0) == (side is Side.BUY):
             return False
         if symbol not in self._by_symbol:
@@ -198,10 +202,22 @@ class ExposureBook(ReservationBook):
 
         As `reduces`, and no race of legs on their way to the venue leaves another order too little to reduce.
         """
-        held = self._portfolio.get_position(claim.symbol).quantity
+        held = self._own(claim.symbol)
         if not held or (held > 0) == (claim.side is Side.BUY):
             return False
         return Reductions(magnitude(held)).take_all([*self._of(claim.symbol, claim.side), claim])
+
+    def _own(self, symbol: str) -> Decimal:
+        """The account's position as far as it can be reduced.
+
+        Coins that somebody else sold, by hand or by the stop of an earlier run, were the owner's and no position
+        of this run: where the books say "short" for that, a buy grows what the account holds.
+        """
+        held = self._portfolio.get_position(symbol).quantity
+        if held >= 0 or self.instrument(symbol).kind.is_contract:
+            return held
+        sold = min(ZERO, self._portfolio.get_strategy_position(_OTHERS, symbol).quantity)
+        return min(ZERO, sub(held, sold))
 
     # --- money -----------------------------------------------------------------------------------------------
 

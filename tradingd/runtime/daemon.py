@@ -9,6 +9,7 @@ from random import Random
 from typing import Any, Protocol
 
 from tradingd.analytics.summary import Summary, decimal_text
+from tradingd.broker.base import Broker
 from tradingd.data.replay import ReplayFeed
 from tradingd.domain.enums import RunState
 from tradingd.domain.events import EventType, FeedEvent, VenueCondition, VenueStatus
@@ -309,6 +310,15 @@ class DaemonSession(Session):
         for broker in self.brokers:
             await broker.settled()
         await self._driver.until_quiet()
+        for broker in self.brokers:
+            await self._disarm(broker)
+
+    async def _disarm(self, broker: Broker) -> None:
+        """All is as it is meant to stay: the venue must not cancel the protective orders that outlive the run."""
+        try:
+            await broker.disarm()
+        except TradingdError as error:
+            self._log.error("still_armed", venue=broker.venue, error=str(error))
 
     def _time_left(self) -> float:
         return 0.0 if self._deadline is None else max(0.0, self._deadline - time.monotonic())

@@ -246,6 +246,7 @@ class ScriptedVenue:
     async def reset_streams(self) -> None:
         """Dial anew."""
         self.resets += 1
+        await self._meet("reset_streams", lambda: None)
         self.muted = False
 
     # --- inside ----------------------------------------------------------------------------------------------

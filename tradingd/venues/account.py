@@ -25,6 +25,8 @@ from tradingd.venues.untyped import Untyped
 
 __all__ = ["CcxtAccount", "make_account"]
 
+_MOST_PATIENCE_S = 2.0
+"""How long an order may wait for its turn in the budget: after that it is too old to be sent."""
 _COLLAR = Decimal("1.01")
 """How far above the best ask a market buy may go, where the venue takes none in the base coin."""
 
@@ -47,6 +49,7 @@ class CcxtAccount(AccountReads):
     ) -> None:
         super().__init__(public, orders, now=now)
         self.kill = kill
+        self._patience_s = min(_MOST_PATIENCE_S, settings.order_timeout_s)
         self.capabilities = common_capabilities(orders.ccxt, settings.market_types, amends=self.row.amends)
         """What all kinds of markets of the account have in common."""
 
@@ -109,6 +112,7 @@ class CcxtAccount(AccountReads):
                 request.price,
                 lane=Lane.ORDER,
                 params=request.params,
+                patience_s=self._patience_s,
             )
         except VenueRefusedError as error:
             self._note(error)
@@ -222,6 +226,7 @@ class CcxtAccount(AccountReads):
             request.price,
             lane=Lane.ORDER,
             params=params,
+            patience_s=self._patience_s,
         )
         return self._convert.order(told, f"{self.name}: edit_order", symbol=order.symbol)
 

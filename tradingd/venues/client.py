@@ -6,7 +6,7 @@ so it never leaves: the errors raised here have the method, the venue's own code
 
 import asyncio
 from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 
 from tradingd.errors import ConfigError, TradingdError, VenueUnavailableError
 from tradingd.venues.budget import WeightBudget
@@ -26,6 +26,7 @@ __all__ = ["VenueClient", "budget_of"]
 
 _IDLE_WINDOW_S = 2.0
 """The window of a venue that ccxt knows only an interval of."""
+_GOODBYE_S = 0.5
 _PUBLIC_CACHES = ("trades", "ohlcvs", "orderbooks", "tickers", "bidsasks")
 """What a new socket must not begin with."""
 _MARKET_CALLS = 8
@@ -60,6 +61,8 @@ class VenueClient:
         self.exchange_id = settings.exchange
         self._settings = settings
         self._is_order_path = is_order_path
+        self.trade_count_field = row.trade_count_field
+        """Where a raw trade of the public stream tells how many trades it is; empty where each is told."""
         self._session = session
         self._owned: Session | None = None
         self._market_calls = asyncio.Semaphore(_MARKET_CALLS)
@@ -137,17 +140,21 @@ class VenueClient:
         lane: Lane,
         params: Mapping[str, Untyped] | None = None,
         timeout_s: float | None = None,
+        patience_s: float | None = None,
     ) -> Untyped:
         """One call of the unified (or implicit) interface by its Python name, when it is its turn; never repeated.
 
         `timeout_s` bounds it with its wait for the turn; without it ccxt's time-out bounds each request alone.
+        `patience_s` bounds each wait for a turn: RateLimitedError after that, or VenueRefusedError for an order.
 
         Raises:
             VenueUnavailableError: nothing is known; `RateLimitedError` where the venue asks to wait.
             VenueRefusedError: a definite refusal; also `VenueAuthError` and `DuplicateOrderError`.
 
         """
-        return await self._guarded(method, args, params, Call(lane), timeout_s, _copied, self._line_of(lane))
+        return await self._guarded(
+            method, args, params, Call(lane, patience_s), timeout_s, _copied, self._line_of(lane)
+        )
 
     async def read(
         self,
@@ -264,7 +271,7 @@ class VenueClient:
         for client in clients.values():
             client.error = client.error or ConnectionError("reset")
             client.reject(VenueUnavailableError("the streams were reset"))
-            await client.aiohttp_close()
+        await asyncio.gather(*map(_close_socket, clients.values()))
 
     async def close(self) -> None:
         """Close all connections."""
@@ -273,6 +280,12 @@ class VenueClient:
         if self._owned is not None:
             await self._owned.close()
         self._owned = None
+
+
+async def _close_socket(client: Untyped) -> None:
+    """Close a socket; one whose other end is gone does not say goodbye, and aiohttp would wait 10 s for that."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(client.aiohttp_close(), _GOODBYE_S)
 
 
 def _is_ours_to_end() -> bool:

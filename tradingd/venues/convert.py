@@ -154,9 +154,12 @@ class Converter(msgspec.Struct, frozen=True):
         """
         if not isinstance(result, Mapping):
             raise VenueUnavailableError(f"{what}: the answer is no balance")
+        cash = dict(_cash(result.get("info"), self.row.cash_fields, what)) if self.row.cash_fields[0] else {}
         for asset, held in result.items():
             if asset not in _NO_ASSETS and isinstance(held, Mapping):
-                yield _balance(asset, held, what)
+                balance = _balance(asset, held, what)
+                total = cash.get(asset, balance.total)
+                yield balance if total == balance.total else Balance(asset, total, balance.used)
 
     def positions(self, entries: Iterable[Mapping[str, Untyped]], what: str) -> Iterator[AccountPosition]:
         """The contract positions that are not flat.
@@ -190,6 +193,20 @@ def _fees(entry: Mapping[str, Untyped], sign: int, what: str) -> Iterator[Fee]:
         if not isinstance(currency, str) or not currency:
             raise VenueUnavailableError(f"{what}: a fee without its coin")
         yield Fee(currency, mul(amount, Decimal(sign)))
+
+
+def _cash(raw: Untyped, fields: tuple[str, str], what: str) -> Iterator[tuple[str, Decimal]]:
+    """What a raw balance has of each coin, wherever in it the entries are."""
+    if isinstance(raw, list):
+        for entry in raw:
+            yield from _cash(entry, fields, what)
+    elif isinstance(raw, Mapping):
+        coin, amount = raw.get(fields[0]), exact(raw.get(fields[1]), what) if fields[1] in raw else None
+        if isinstance(coin, str) and amount is not None:
+            yield coin, amount
+        for entry in raw.values():
+            if isinstance(entry, list | Mapping):
+                yield from _cash(entry, fields, what)
 
 
 def _balance(asset: str, held: Mapping[str, Untyped], what: str) -> Balance:

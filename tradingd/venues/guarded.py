@@ -4,6 +4,7 @@
 - `fetch` sends to hosts on the allow-list only, and counts the requests that leave.
 - `on_rest_response` refuses what is not a JSON object or list: ccxt makes an order without an id of it.
 - A frame that raises in a handler ends ccxt's receive loop for good; here it is counted, kept and passed over.
+- Failures of futures that nobody awaits are retrieved: asyncio would print each.
 - A socket that was given up while it was dialled is closed when it connects.
 """
 
@@ -15,7 +16,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from tradingd.errors import VenueUnavailableError
+from tradingd.errors import RateLimitedError, VenueUnavailableError
 from tradingd.venues.budget import WeightBudget
 from tradingd.venues.model import Lane
 from tradingd.venues.origins import Origins
@@ -46,10 +47,12 @@ class StreamFault(msgspec.Struct, frozen=True):
 class Call:
     """What is noted of one call while it is under way."""
 
-    __slots__ = ("body", "lane", "sent", "status")
+    __slots__ = ("body", "lane", "patience_s", "sent", "status")
 
-    def __init__(self, lane: Lane) -> None:
+    def __init__(self, lane: Lane, patience_s: float | None = None) -> None:
         self.lane = lane
+        self.patience_s = patience_s
+        """How long it may wait for its turn; None for ever."""
         self.status: int | None = None
         self.body: Untyped = None
         self.sent = 0
@@ -173,7 +176,12 @@ def guarded_class(base: Untyped) -> Untyped:
 async def _throttle(self: Untyped, cost: float | None = None) -> None:
     call = CALL.get()
     lane = self.guard.lane if call is None else call.lane
-    await self.guard.budget.turn(lane, 1.0 if cost is None else float(cost))
+    patience_s = None if call is None else call.patience_s
+    try:
+        async with asyncio.timeout(patience_s):
+            await self.guard.budget.turn(lane, 1.0 if cost is None else float(cost))
+    except TimeoutError:
+        raise RateLimitedError(f"its turn did not come within {patience_s:g} s") from None
 
 
 def _fetch_of(base: Untyped) -> Untyped:
@@ -203,6 +211,7 @@ def _client_of(base: Untyped) -> Untyped:
         made = base.client(self, url)
         if made is not known:
             made.handle_message = _tolerant(made, self.guard)
+            made.reject = _retrieving(made)
         return made
 
     return client
@@ -218,6 +227,20 @@ def _tolerant(client: Untyped, guard: Guard) -> Callable[[Untyped], None]:
             guard.fault(client.url, error, message)
 
     return handle_message
+
+
+def _retrieving(client: Untyped) -> Callable[..., Untyped]:
+    """`reject` that leaves no failure unseen: of many futures of a socket most are awaited by nobody."""
+    reject = client.reject
+
+    def retrieving(result: Untyped, message_hash: str | None = None) -> Untyped:
+        future = client.futures.get(message_hash)
+        reject(result, message_hash)  # without a hash it rejects each by its own, through here
+        if future is not None and future.done() and not future.cancelled():
+            future.exception()
+        return result
+
+    return retrieving
 
 
 def _on_connected_of(base: Untyped) -> Untyped:

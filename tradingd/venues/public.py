@@ -153,8 +153,9 @@ def make_public(
     monotonic: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     on_fault: Callable[[StreamFault], None] | None = None,
+    adapt: Callable[[VenueRow], VenueRow] = lambda row: row,
 ) -> PublicVenue:
-    """The public side of the venue that `settings` names.
+    """The public side of the venue that `settings` names; `adapt` may change what is known of it.
 
     An external `session` is left open; it should have no bound on its connections, so that a cancel need not wait
     for one.
@@ -163,7 +164,7 @@ def make_public(
         ConfigError: ccxt has no such exchange, or not in this environment.
 
     """
-    row = row_of(settings.exchange, has_dead_man=_has_dead_man(settings.exchange))
+    row = adapt(row_of(settings.exchange, has_dead_man=_has_dead_man(settings.exchange)))
     client = VenueClient(
         settings,
         row,

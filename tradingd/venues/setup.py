@@ -27,7 +27,7 @@ _LOOPBACK_URLS = {
         "ws": {"spot": "{ws}/stream/ws", "ws-api": {"spot": "{ws}/ws-api/v3"}},
     },
 }
-"""What `loopback_url` means: where the exchange of `tradingd.testing` serves what."""
+"""What `loopback_url` means: where the exchange of `tradingd.testing` serves what. For others: ccxt's own paths."""
 
 
 def merged(first: Mapping[str, Untyped], second: Mapping[str, Untyped]) -> dict[str, Untyped]:
@@ -103,11 +103,35 @@ def _urls(settings: VenueSettings) -> dict[str, Untyped]:
     own = specimen(settings.exchange).urls
     moved = {name: own[name] for name in ("api", "test", "demo") if name in own}
     if settings.loopback_url:
-        ours = _filled(_LOOPBACK_URLS.get(settings.exchange, {}), settings.loopback_url)
-        moved = merged(moved, {"api": ours} if isinstance(moved.get("api"), Mapping) else {})
+        moved = merged(moved, {"api": _loopback_urls(settings, moved.get("api"))})
     moved = merged(moved, settings.urls)
     base = settings.loopback_url or _first_url(settings.urls)
     return {"urls": loopback_only(moved, base)}
+
+
+def _loopback_urls(settings: VenueSettings, own: Untyped) -> Untyped:
+    """Where a server on the loopback has what ccxt asks for."""
+    base = _loopback_base(settings.loopback_url)
+    known = _LOOPBACK_URLS.get(settings.exchange)
+    return _filled(known, base) if known is not None else _at(own, base)
+
+
+def _loopback_base(url: str) -> str:
+    host = urlsplit(url)
+    if host.scheme != "http" or host.hostname != LOOPBACK_HOST:
+        raise ConfigError(f"{url}: a loopback address is http://{LOOPBACK_HOST}:<port>")
+    return url.rstrip("/")
+
+
+def _at(urls: Untyped, base: str) -> Untyped:
+    """ccxt's own addresses with another host: what is served there has the paths that the venue has."""
+    if isinstance(urls, Mapping):
+        return {name: _at(value, base) for name, value in urls.items()}
+    if not isinstance(urls, str) or "://" not in urls:
+        return urls
+    parts = urlsplit(urls)
+    host = base.replace("http://", "ws://", 1) if parts.scheme.startswith("ws") else base
+    return host + parts.path
 
 
 def _first_url(urls: Untyped) -> str:
@@ -119,12 +143,9 @@ def _first_url(urls: Untyped) -> str:
 
 
 def _filled(urls: Untyped, base: str) -> Untyped:
-    host = urlsplit(base)
-    if host.scheme != "http" or host.hostname != LOOPBACK_HOST:
-        raise ConfigError(f"{base}: a loopback address is http://{LOOPBACK_HOST}:<port>")
     if isinstance(urls, Mapping):
         return {name: _filled(value, base) for name, value in urls.items()}
-    return urls.format(http=base.rstrip("/"), ws=f"ws://{host.netloc}")
+    return urls.format(http=base, ws=f"ws://{urlsplit(base).netloc}")
 
 
 def setting_faults(exchange: Untyped, *, is_order_path: bool) -> list[str]:

@@ -79,6 +79,8 @@ class VenueRow(msgspec.Struct, frozen=True, kw_only=True):
     """Where the raw answer has our id, where ccxt takes another one for it or, with trades, none."""
     stream_fee_sign: int = 1
     """-1 where fees on the stream of our trades are told from the account's view: negative for a charge."""
+    cash_fields: tuple[str, str] = ("", "")
+    """Where a raw balance has a coin and its amount without the profits of open positions, which ccxt counts in."""
     withdrawals: Permission | None = None
     used_weight_header: str = ""
     """The response header that tells how much of the weight limit is used."""
@@ -101,6 +103,9 @@ class VenueRow(msgspec.Struct, frozen=True, kw_only=True):
     trades_from_id: str = ""
     """The parameter that reads our trades from an id on, where ids are numbers: more trades of one instant than a
     page has can be read by that alone."""
+    trade_count_field: str = ""
+    """Where a raw public trade of the stream tells how many trades it is, its id being the last one's: the history
+    tells each of them."""
     amends: bool = False
     """Whether ccxt's `edit_order` changes the order in place, keeping its id: its default is cancel and new."""
     buys_base_at_market: bool = False
@@ -156,6 +161,7 @@ _TABLE = _rows(
             dead_man="fapiprivate_post_countdowncancelall",
         ),
         used_weight_limit=2400.0,
+        cash_fields=("asset", "walletBalance"),
         amends=True,
         dead_man_params={"symbol": "{market}"},
         dead_man_unit=("countdownTime", 1000),
@@ -170,6 +176,8 @@ _TABLE = _rows(
         echoes_client_id=True,
         own_id_fields=("clOrdId",),
         stream_fee_sign=-1,
+        cash_fields=("ccy", "cashBal"),
+        trade_count_field="count",
         amends=True,
         withdrawals=Permission("private_get_account_config", ("data", 0, "perm"), frozenset({"withdraw"})),
         clock_codes=frozenset({"50102", "50112"}),

@@ -29,6 +29,7 @@ from tradingd.runtime.manager import EventManager
 from tradingd.strategy.base import Strategy
 from tradingd.venues.account import CcxtAccount, make_account
 from tradingd.venues.public import PublicVenue, make_public
+from tradingd.venues.table import VenueRow
 from tradingd.wiring.venues import venue_credentials, venue_settings
 
 __all__ = [
@@ -56,6 +57,13 @@ class Tuning(msgspec.Struct, frozen=True, kw_only=True):
     """Instead of what is known of each venue: how long it may hide what is new."""
     weight: float | None = None
     """Instead of what is known of each venue: how much weight a window has."""
+
+    def adapted(self, row: VenueRow) -> VenueRow:
+        """What is known of a venue, with these figures."""
+        if self.visibility_s is not None:
+            traits = msgspec.structs.replace(row.traits, visibility_s=self.visibility_s)
+            row = msgspec.structs.replace(row, traits=traits)
+        return row if self.weight is None else msgspec.structs.replace(row, used_weight_limit=self.weight)
 
 
 AT_A_DISTANCE = Tuning()
@@ -308,8 +316,9 @@ async def connect(
     try:
         for name in settings.run.accounts:
             chosen = venue_settings(name, settings.accounts[name])
-            public = make_public(chosen, session=session)
-            _tune(public, tuning)
+            public = make_public(chosen, session=session, adapt=tuning.adapted)
+            if tuning.weight is not None:
+                public.client.budget.allowance.capacity = tuning.weight
             publics.append(public)
             await public.open(_names_of(settings, name))
             if settings.run.mode == "live":
@@ -340,16 +349,6 @@ def feed_recorder(settings: Settings, instruments: InstrumentLookup) -> FeedReco
         part_s=3600.0 * float(record.part_hours),
         monotonic=time.monotonic,
     )
-
-
-def _tune(public: PublicVenue, tuning: Tuning) -> None:
-    """Let a venue have other figures than are known of it."""
-    if tuning.visibility_s is not None:
-        traits = msgspec.structs.replace(public.row.traits, visibility_s=tuning.visibility_s)
-        public.row = msgspec.structs.replace(public.row, traits=traits)
-    if tuning.weight is not None:
-        public.client.budget.allowance.capacity = tuning.weight
-        public.row = msgspec.structs.replace(public.row, used_weight_limit=tuning.weight)
 
 
 def without_keys(settings: Settings) -> Settings:

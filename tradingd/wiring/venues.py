@@ -21,6 +21,7 @@ def venue_settings(name: str, account: AccountSettings) -> VenueSettings:
         market_types=tuple(account.market_types),
         order_timeout_s=float(account.order_timeout_s),
         options=_plain(account.options),
+        urls=_plain(account.urls),
     )
 
 

@@ -1,8 +1,9 @@
 """Streams, barriers, the kill path and the dead man, on a venue in memory."""
 
 import asyncio
+from typing import Any
 
-from tests.broker.ccxt.rig import D, Rig
+from tests.broker.ccxt.rig import BTC, D, Rig
 from tradingd.domain.enums import OrderStatus as S
 from tradingd.domain.enums import Side
 from tradingd.domain.events import VenueCondition as C
@@ -68,6 +69,57 @@ async def test_kill_cancels_past_the_queues() -> None:
         assert waiting not in rig.venue.sent
 
 
+async def test_kill_reaches_what_is_on_its_way() -> None:
+    """An order that gets there after cancel_all is canceled by itself."""
+    rig = Rig()
+    rig.venue.script("create_order", delay_s=1.0)
+    async with rig:
+        await rig.ready()
+        order_id = rig.order(BUY, "1", "49000")
+        await rig.until(lambda: order_id in rig.venue.sent)
+        entry = rig.venue.orders.pop(order_id)
+        await rig.broker.cancel_all()
+        rig.venue.orders[order_id] = entry  # it was slow
+        await rig.until_status(order_id, S.CANCELED, within_s=10)
+        await rig.agree()
+
+
+async def test_cancels_do_not_wait_for_dead_streams() -> None:
+    """Closing sockets whose other end is gone takes its time: cancels go out meanwhile."""
+    rig = Rig()
+    rig.venue.script("reset_streams", delay_s=10)
+    async with rig:
+        await rig.ready()
+        order_id = rig.order(BUY, "2", "49000")
+        await rig.until_status(order_id, S.OPEN)
+        await rig.time.pass_by(10)  # what is told of the order now is no news of the trade
+        rig.venue.muted = True
+        rig.venue.fill(order_id, D(1), D(49_000))
+        await rig.until(lambda: rig.venue.resets == 1, within_s=25)
+        rig.cancel(order_id)
+        await rig.until(lambda: ("cancel_order", order_id) in rig.venue.wire, within_s=1)
+        await rig.until_status(order_id, S.CANCELED)
+
+
+async def test_trade_of_another_run_while_the_books_open_is_in_them() -> None:
+    """A trade between the reads of the first barrier makes it none: the balances may be from before it."""
+    rig = Rig()
+    balances, traded = rig.venue.fetch_balances, []
+
+    async def fetch() -> Any:
+        held = await balances()
+        if not traded:
+            traded.append(rig.venue.trade_by_hand(BTC, BUY, D(1), D(49_000)))
+        return held
+
+    rig.venue.fetch_balances = fetch
+    async with rig:
+        await rig.ready()
+        await rig.until(lambda: len(rig.snapshots) > 1)
+        assert rig.halts == []
+        assert rig.held("BTC") == rig.venue.totals["BTC"] == 11
+
+
 async def test_dead_man_switch_is_armed_at_a_third_and_disarmed() -> None:
     """The switch is armed anew at a third of its time, and off after an orderly stop."""
     rig = Rig(dead_man_s=30)
@@ -77,6 +129,19 @@ async def test_dead_man_switch_is_armed_at_a_third_and_disarmed() -> None:
         await rig.broker.disarm()
         await rig.time.pass_by(60)
         assert rig.venue.dead_man == [30, 30, 30, 0]
+
+
+async def test_disarming_waits_for_an_arming_under_way() -> None:
+    """An arming that reached the venue after the disarming would leave the switch armed."""
+    rig = Rig(dead_man_s=30)
+    rig.venue.script("set_dead_man", delay_s=3, times=1)
+    async with rig:
+        await rig.time.pass_by(1)
+        disarming = asyncio.create_task(rig.broker.disarm())
+        await rig.time.pass_by(1)
+        assert not disarming.done()
+        await rig.time.pass_by(20)
+        assert rig.venue.dead_man == [30, 0]
 
 
 async def test_periodic_barrier_tells_the_account() -> None:

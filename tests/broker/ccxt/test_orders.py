@@ -245,6 +245,21 @@ async def test_lost_cancel_is_repeated_until_the_order_is_over() -> None:
         await rig.agree()
 
 
+async def test_cancel_that_did_not_leave_is_asked_for_again() -> None:
+    """No connection, or a venue that asks us to wait: nobody has refused the cancel, so it is not given up."""
+    rig = Rig()
+    unsent = VenueRefusedError("no connection; it was not sent", "NOT_SENT")
+    rig.venue.script("cancel_order", unsent, times=3)
+    async with rig:
+        await rig.ready()
+        order_id = rig.order(BUY, "2", "49000")
+        await rig.until_status(order_id, S.OPEN)
+        rig.cancel(order_id)
+        await rig.until_status(order_id, S.CANCELED, within_s=20)
+        assert K.CANCEL_REJECTED not in rig.kinds(order_id)
+        await rig.agree()
+
+
 async def test_cancel_of_an_order_in_flight_follows_its_answer() -> None:
     """A cancel that comes while the order is being sent is sent after it, by its id."""
     rig = Rig()

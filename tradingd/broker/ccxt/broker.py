@@ -90,6 +90,7 @@ class CcxtBroker(Broker):
         self._hints: deque[Sequence[OrderSeen] | Sequence[TradeSeen] | Sequence[Balance]] = deque()
         self._due = asyncio.Event()
         self._link_news = asyncio.Event()
+        self._dead = asyncio.Event()
         self._redial = {name: asyncio.Event() for name in ("orders", "trades", "balances")}
         self._waiting: set[asyncio.Future[None]] = set()
 
@@ -168,7 +169,9 @@ class CcxtBroker(Broker):
         """
         mine = [one for one in self._fates.book.open.values() if symbol in {None, one.symbol}]
         for tracked in mine:
-            if tracked.phase is Phase.QUEUED:
+            if (
+                tracked.phase < Phase.LIVE
+            ):  # what is on its way may get there after the call: it has its own cancel
                 self._desk.cancel(tracked.order_id)
         self._changed()
         for tries in range(_CANCEL_TRIES):
@@ -197,6 +200,7 @@ class CcxtBroker(Broker):
             "cancels": lambda: self._work(self._cancels, self._sender.cancel),
             "reads": lambda: self._work(self._looks, self._look),
             "link": self._keep_link,
+            "resets": self._reset_dead,
             "watch-orders": lambda: self._watch("orders", account.watch_orders),
             "watch-trades": lambda: self._watch("trades", account.watch_trades),
             "watch-balances": lambda: self._watch("balances", account.watch_balances),
@@ -247,13 +251,12 @@ class CcxtBroker(Broker):
             self._dispatch()
             self._tell()
             if self._streams.take_dead(self._monotonic()):
-                await self._account.reset_streams()
-                for redial in self._redial.values():
-                    redial.set()
+                self._dead.set()
             moment = min(self._search.next_due(), self._streams.next_due())
             await self._rest(self._due, moment - self._monotonic())
 
     def _dispatch(self) -> None:
+        self._search.judge_all()
         for tracked in self._desk.cancels_due():
             self._cancels.put_nowait(tracked)
         for tracked in self._desk.changes_due():
@@ -309,6 +312,15 @@ class CcxtBroker(Broker):
             self._sender.refresh_failed()
 
     # --- streams ---------------------------------------------------------------------------------------------
+
+    async def _reset_dead(self) -> None:
+        """Closes streams that are dead: a task of its own, as closing what does not answer takes its time."""
+        while True:
+            await self._dead.wait()
+            self._dead.clear()
+            await self._account.reset_streams()
+            for redial in self._redial.values():
+                redial.set()
 
     async def _watch(self, name: str, watch: Callable[[], Awaitable[Sequence[object]]]) -> None:
         """Takes what one stream tells, and nothing else; dials anew when it is lost."""

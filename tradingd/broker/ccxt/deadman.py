@@ -9,6 +9,7 @@ from tradingd.venues.model import VenueAccount
 __all__ = ["DeadMan"]
 
 _NAME = "dead-man"
+_LOOK_AGAIN_S = 0.05
 
 
 class DeadMan:
@@ -33,6 +34,7 @@ class DeadMan:
         self._sleep = sleep
         self._monotonic = monotonic
         self._changed = changed
+        self._is_arming = False
 
     @property
     def is_armed(self) -> bool:
@@ -43,6 +45,8 @@ class DeadMan:
         """Switch it off for good."""
         if self._timeout_s is not None:
             self._timeout_s = None
+            while self._is_arming:  # if that came to the venue after the disarming, the switch would stay armed
+                await self._sleep(_LOOK_AGAIN_S)
             await self._account.set_dead_man(0)
 
     async def keep(self) -> None:
@@ -50,7 +54,7 @@ class DeadMan:
         armed_at = self._monotonic()
         while self._timeout_s is not None and not self._link.is_refused:
             try:
-                await self._account.set_dead_man(self._timeout_s)
+                await self._arm(self._timeout_s)
                 armed_at = self._monotonic()
             except VenueAuthError as error:
                 self._link.refused(str(error))
@@ -58,6 +62,13 @@ class DeadMan:
             except (VenueUnavailableError, VenueRefusedError) as error:
                 self._failed(error, self._monotonic() - armed_at)
             await self._sleep((self._timeout_s or 0) / 3)
+
+    async def _arm(self, timeout_s: float) -> None:
+        self._is_arming = True
+        try:
+            await self._account.set_dead_man(timeout_s)
+        finally:
+            self._is_arming = False
 
     def _failed(self, error: Exception, for_s: float) -> None:
         if self._timeout_s is not None and for_s >= self._timeout_s:

@@ -12,6 +12,8 @@ from tradingd.venues.model import OrderSeen
 __all__ = ["Desk"]
 
 _CANCELABLE = frozenset({Phase.LIVE, Phase.UNKNOWN})
+_NO_WORD = frozenset({"UNKNOWN_ORDER", "NOT_SENT"})
+"""Codes of refusals of a cancel that do not say that the order stays."""
 
 
 class Desk:
@@ -139,11 +141,15 @@ class Desk:
         self._cancel_again(tracked)
 
     def cancel_refused(self, order_id: str, code: str, text: str) -> None:
-        """The venue refused a cancel. That it does not know the order is no word on how the order ended."""
+        """The venue refused a cancel. That it does not know the order is no word on how the order ended.
+
+        A cancel that did not leave, for want of a connection or because the venue asked us to wait, was not
+        refused by anybody: it is asked for again.
+        """
         tracked = self._cancel_over(order_id)
         if tracked is None:
             return
-        if code == "UNKNOWN_ORDER":
+        if code in _NO_WORD:
             self._cancel_again(tracked)
         elif tracked.phase is not Phase.OVER:
             tracked.cancel_wanted = False

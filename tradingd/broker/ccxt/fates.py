@@ -159,18 +159,22 @@ class Fates:
         seen = tracked.ended
         if seen is None or tracked.phase is not Phase.ENDING:
             return
-        due = _filled(seen, tracked)
-        if due is None:  # never told: two complete reads of trades that began after the end have to agree
-            due = tracked.traded if tracked.end_reads > 1 else None
+        due = _due(seen, tracked)
         if due is not None and tracked.traded >= due:
             self._over(tracked)
             return
-        now = self.monotonic()
         self.want_trades(tracked.symbol, 0.0 if tracked.reads == 0 else self.policy.pause(tracked.reads))
         tracked.reads += 1
-        if now - tracked.ended_at >= self.policy.settle_s:
+        if self.monotonic() >= tracked.overdue_at(self.policy):
+            self.halt_unsettled(tracked)
+
+    def halt_unsettled(self, tracked: Tracked) -> None:
+        """Ask for a halt because the trades of an order that is over do not add up."""
+        if tracked.ended is not None:
+            due = _due(tracked.ended, tracked)
             told = "an untold quantity" if due is None else due
-            self.halt(tracked, f"{seen.status} with {told} filled, but the trades add up to {tracked.traded}")
+            state = tracked.ended.status
+            self.halt(tracked, f"{state} with {told} filled, but the trades add up to {tracked.traded}")
 
     def _over(self, tracked: Tracked) -> None:
         """All trades are in: tell how the order ended, unless they tell that it filled."""
@@ -292,6 +296,14 @@ class Fates:
 def _alive(seen: OrderSeen) -> bool:
     """Whether the venue shows an order that works, or has traded."""
     return bool(seen.filled) or seen.status in {SeenStatus.OPEN, SeenStatus.CLOSED, SeenStatus.UNTOLD}
+
+
+def _due(seen: OrderSeen, tracked: Tracked) -> Decimal | None:
+    """What the trades of an order that is over have to add up to, as far as it is known."""
+    due = _filled(seen, tracked)
+    if due is None and tracked.end_reads > 1:  # never told: two complete reads that began after the end agree
+        return tracked.traded
+    return due
 
 
 def _filled(seen: OrderSeen, tracked: Tracked) -> Decimal | None:

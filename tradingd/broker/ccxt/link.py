@@ -10,8 +10,6 @@ __all__ = ["Link"]
 
 _ACCOUNT = "account"
 """The key of a halt of everything."""
-_SOON_S = 0.5
-_LATER_S = 5.0
 _NEVER = float("inf")
 
 
@@ -82,7 +80,9 @@ class Link:
     def stream_dialed(self, name: str) -> None:
         """A stream is awaited anew."""
         if name in self._up_at:
-            self._up_at[name] = self._monotonic() + (_SOON_S if self._losses[name] == 1 else _LATER_S)
+            policy = self._policy
+            proven_s = policy.stream_soon_s if self._losses[name] == 1 else policy.stream_later_s
+            self._up_at[name] = self._monotonic() + proven_s
 
     def stream_heard(self, name: str) -> None:
         """A stream told something."""

@@ -47,6 +47,10 @@ class EvidencePolicy(msgspec.Struct, frozen=True, kw_only=True):
     """A barrier needs that long without a trade."""
     stream_grace_s: float = 15.0
     """A stream that does not tell of what a read found for so long is dead."""
+    stream_soon_s: float = 0.5
+    """A stream that was lost counts as there again when it has been dialed and has not failed for so long."""
+    stream_later_s: float = 5.0
+    """The same where it failed several times in a row."""
     stale_s: float = 2.0
     """An order that could not be sent for so long is not sent any more."""
     down_after: int = 3

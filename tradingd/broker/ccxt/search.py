@@ -87,17 +87,31 @@ class Search:
         if tracked.case is not None:
             tracked.reads += 1
             tracked.read_at = tracked.case.next_read(now, tracked.reads, policy)
-            if tracked.case.overdue(now, policy):
-                self._fates.halt(tracked, f"UNKNOWN for {now - tracked.case.opened:.0f} s: {tracked.case}")
         elif tracked.phase is Phase.LIVE and (tracked.in_doubt is not None or tracked.cancel_wanted):
             tracked.reads += 1
             asked = _NEVER if tracked.read_at is None else tracked.read_at
             tracked.read_at = min(now + policy.pause(tracked.reads), asked)
-            doubt = tracked.in_doubt
-            if doubt is not None and now - doubt >= policy.halt_s:
-                self._fates.halt(tracked, f"the venue has not told for {now - doubt:.0f} s what became of it")
         else:
             tracked.reads = 0
+        self.judge(tracked)
+
+    def judge(self, tracked: Tracked) -> None:
+        """Halt the instrument of an order of which has not been told for too long what became of it."""
+        now = self._fates.monotonic()
+        if tracked.halted or now < tracked.overdue_at(self._fates.policy):
+            return
+        if tracked.phase is Phase.ENDING:
+            self._fates.halt_unsettled(tracked)
+        elif tracked.case is not None:
+            self._fates.halt(tracked, f"UNKNOWN for {now - tracked.case.opened:.0f} s: {tracked.case}")
+        elif tracked.in_doubt is not None:
+            doubt_s = now - tracked.in_doubt
+            self._fates.halt(tracked, f"the venue has not told for {doubt_s:.0f} s what became of it")
+
+    def judge_all(self) -> None:
+        """Judge by the clock alone: also where no read comes back, or none gets its turn."""
+        for tracked in tuple(self._fates.book.open.values()):
+            self.judge(tracked)
 
     def unseen(self, symbol: str) -> list[Tracked]:
         """The unknown orders of a symbol that no read knows: only the balances can still speak for them."""
@@ -162,6 +176,8 @@ class Search:
         """When something is due next, by the monotonic clock."""
         moments = [self._fates.trades_next(), *(one.read_at for one in self._fates.tape.orphans.values())]
         for one in self._fates.book.open.values():
+            if not one.halted:
+                moments.append(one.overdue_at(self._fates.policy))
             if one.cancel_at is not None:
                 moments.append(one.cancel_at)
             if one.read_at is not None and not one.reading:

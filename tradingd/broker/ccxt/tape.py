@@ -63,7 +63,7 @@ class Tape:
         self.orphans: dict[OrderKey, Orphan] = {}
         self.last_trade_at = float("-inf")
         self.version = 0
-        """How many trades were told."""
+        """How many trades came to light, told or left out."""
         self.found: list[TradeSeen] = []
         """Those that were told and not yet compared with what the streams told."""
 
@@ -147,6 +147,8 @@ class Tape:
     def _external(self, trade: TradeSeen, order_id: str, now: float) -> None:
         if self.opened:
             self._report(trade, order_id, now)
+        else:
+            self.version += 1  # the balances that are being read may be from before it
 
     def _report(self, trade: TradeSeen, order_id: str, now: float) -> None:
         self.version += 1

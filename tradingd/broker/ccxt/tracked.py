@@ -7,6 +7,7 @@ from enum import IntEnum
 import msgspec
 
 from tradingd.broker.ccxt.evidence import Case
+from tradingd.broker.ccxt.policy import EvidencePolicy
 from tradingd.domain.events import SubmitOrder
 from tradingd.domain.money import ZERO
 from tradingd.venues.model import OrderRef, OrderSeen
@@ -110,6 +111,13 @@ class Tracked(msgspec.Struct):
         lost = None if change is None else change.lost_at
         return min((at for at in (self.doubt_since, lost) if at is not None), default=None)
 
+    def overdue_at(self, policy: EvidencePolicy) -> float:
+        """From when on its instrument may not trade on, unless it is told by then what became of it."""
+        if self.phase is Phase.ENDING:
+            return self.ended_at + policy.settle_s
+        since = self.in_doubt if self.case is None else self.case.opened
+        return _NEVER if since is None or self.phase is Phase.OVER else since + policy.halt_s
+
     @property
     def misses_trades(self) -> bool:
         """Whether it has trades that have not been read, or may have."""
@@ -121,6 +129,7 @@ class Tracked(msgspec.Struct):
         return self.phase not in _SETTLED or self.canceling or self.cancel_wanted or bool(self.changes)
 
 
+_NEVER = float("inf")
 _SETTLED = frozenset({Phase.LIVE, Phase.OVER})
 
 

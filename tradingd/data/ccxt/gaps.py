@@ -23,6 +23,7 @@ __all__ = ["BarJoin", "Phase", "TradeJoin"]
 _NEVER = -(2**63)
 _QUIET_NS = 60 * 1_000_000_000
 _MOST_TRIES = 6
+_MOST_PARTS = 10_000
 
 
 class BarJoin:
@@ -195,6 +196,8 @@ class TradeJoin:
         self._earlier: set[str] = set()
         """What is remembered, in two halves: the earlier one is forgotten as a whole."""
         self._held: list[Trade] = []
+        self._parts: dict[str, int] = {}
+        """How many trades one is that the stream told as one, until it is let out."""
         self._asked: Phase | None = None
         """The phase in which REST was asked last, since the last change of phase."""
         self.phase = Phase.LIVE
@@ -203,6 +206,11 @@ class TradeJoin:
         self.duplicates = 0
         self.filled = 0
         self.holes = 0
+
+    def stands_for(self, trade_id: str, count: int) -> None:
+        """The stream is about to tell trades as one, by the last one's id: once that is out, the others are, too."""
+        if trade_id.isdecimal():
+            self._parts[trade_id] = min(count, int(trade_id), _MOST_PARTS)
 
     def live(self, trades: Iterable[Trade]) -> list[Trade]:
         """What the stream brought; returns what is due."""
@@ -217,7 +225,7 @@ class TradeJoin:
 
     def interrupted(self) -> None:
         """Some trades may have been missed. Before the first trade there is nothing that could be joined to."""
-        self._held.clear()
+        self._drop_held()
         if self.last_ts is not None:
             self.phase, self._asked = Phase.LOST, None
 
@@ -268,8 +276,12 @@ class TradeJoin:
 
     def resumed(self) -> None:
         """Nothing was missed up to now, and what comes from now on will be heard."""
-        self._held.clear()
+        self._drop_held()
         self.phase, self._asked = Phase.LIVE, None
+
+    def _drop_held(self) -> None:
+        self._held.clear()
+        self._parts.clear()
 
     def _fresh(self, trades: Iterable[Trade]) -> list[Trade]:
         out: list[Trade] = []
@@ -281,12 +293,18 @@ class TradeJoin:
                 self.duplicates += 1
                 continue
             self._recent.add(key)
+            if self._parts:
+                self._recent.update(self._others(key))
             out.append(trade)
         if len(self._recent) > self._remembered:
             self._earlier, self._recent = self._recent, set()
         if out:
             self.last_ts = max(self.last_ts or 0, *(trade.ts for trade in out))
         return out
+
+    def _others(self, trade_id: str) -> list[str]:
+        """The ids of the trades that were told together with this one."""
+        return [str(int(trade_id) - back) for back in range(1, self._parts.pop(trade_id, 1))]
 
 
 def _key(trade: Trade, number: int) -> str:

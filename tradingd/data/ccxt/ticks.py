@@ -166,6 +166,7 @@ class TradeStream(Stream):
         self._grace_ns = round(parts.options.grace_s * _NS)
         self._made_ns = parts.now()
         self._limit: int = getattr(parts.client, "trades_limit", 0)
+        self._count_field: str = getattr(parts.client, "trade_count_field", "")
 
     def _watched(self) -> _Watched:
         if not self.parts.client.has("watchTrades"):
@@ -190,9 +191,16 @@ class TradeStream(Stream):
                 self._refuse(trade)
             else:
                 trades.append(trade)
+                if self._count_field:
+                    self._note_parts(row, trade.trade_id)
         self.received += len(rows)
         self._let_out(self.join.live(trades))
         return len(trades)
+
+    def _note_parts(self, raw: Any, trade_id: str) -> None:  # noqa: ANN401 - ccxt's own object
+        told = (raw.get("info") or {}).get(self._count_field)
+        if isinstance(told, str | int) and str(told).isdecimal() and int(told) > 1:
+            self.join.stands_for(trade_id, int(told))
 
     def _let_out(self, trades: Sequence[Trade]) -> None:
         """Tell trades, each after the bars that it closes."""

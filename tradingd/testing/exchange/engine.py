@@ -44,10 +44,11 @@ class Engine:
         markets: Iterable[MarketSpec],
         now: Callable[[], int],
         self_trade: SelfTrade = SelfTrade.NONE,
+        clearing: type[Clearing] = Clearing,
     ) -> None:
         self.now = now
         self.self_trade = self_trade
-        self._clearing = Clearing(self._emit, now)
+        self._clearing = clearing(self._emit, now)
         self._markets = {spec.symbol: Market(spec, self._clearing, self._emit, now) for spec in markets}
         self._by_client: dict[tuple[str, str, str], Order] = {}
         self._orders: dict[tuple[str, str], list[Order]] = defaultdict(list)

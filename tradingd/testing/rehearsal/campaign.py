@@ -17,8 +17,8 @@ from tradingd.broker.ccxt.policy import EvidencePolicy
 from tradingd.commands.rehearsal_report import FaultReport
 from tradingd.config import load_settings
 from tradingd.data.ccxt.model import FeedOptions
-from tradingd.testing.exchange.faults import FaultScript
-from tradingd.testing.exchange.scripts import random_script
+from tradingd.testing.exchange.faults import FaultScript, Rule
+from tradingd.testing.exchange.scripts import fault, random_script
 from tradingd.testing.rehearsal.performance import Pace, Rehearsal
 from tradingd.wiring.live import Tuning
 
@@ -28,7 +28,7 @@ _HURRY = 0.1
 """What lasts in earnest (delays, outages, what is hidden) lasts a tenth."""
 IN_A_HURRY = Pace(
     orders=200,
-    duration_s=20.0,
+    duration_s=60.0,
     recovery_s=15.0,
     agreement_s=15.0,
     stop_s=10,
@@ -49,6 +49,8 @@ IN_A_HURRY = Pace(
             barrier_s=0.5,
             quiet_s=0.05,
             stream_grace_s=1.0,
+            stream_soon_s=0.05,
+            stream_later_s=0.5,
             stale_s=2.0,
             refresh_s=0.5,
         ),
@@ -93,10 +95,17 @@ def draw(seed: int, *, orders: int = IN_A_HURRY.orders) -> Draw:
         accounts["spare"] = ["BTC/USDT"]
     intensity = random.choice((0.05, 0.1, 0.2))
     script = random_script(seed, intensity=intensity, orders=orders, pace=_HURRY)
+    rules = [rule for rule in script.rules if rule.fault.name not in _LAST_WORDS]
+    if random.random() < _ENDED:
+        rules.append(Rule(fault(random.choice(_LAST_WORDS), _HURRY), nth=orders))
+    script = FaultScript(tuple(rules), options=script.options)
     return Draw(seed, accounts, random.choice((20, 50, 100)), script)
 
 
 _OF_TWO_ACCOUNTS = 0.25
+_LAST_WORDS = ("rejected-key-2015", "deposit", "withdrawal")
+"""What halts all trading until somebody has looked, as it should: it may strike the last of a run's orders only."""
+_ENDED = 0.1
 
 
 async def play(drawn: Draw, pace: Pace = IN_A_HURRY) -> FaultReport:

@@ -131,16 +131,17 @@ class Rehearsal:
 
     async def _direct(self, stage: Stage, session: DaemonSession) -> None:
         """Let things go wrong, then be calm until all has recovered and has been compared, then stop."""
-        pace = self._pace
-        await _until(lambda: stage.orders() >= pace.orders, pace.duration_s)
+        pace, ours = self._pace, self._ours
+        await _until(lambda: stage.orders() >= pace.orders or ours.is_over, pace.duration_s)
         stage.calm()
         before = stage.accepted()
-        await _until(lambda: stage.accepted() > before or self._ours.is_halted, pace.recovery_s)
+        await _until(lambda: stage.accepted() > before or ours.is_halted, pace.recovery_s)
         self._went_on = stage.accepted() > before
         session.execution.refuse_new("REHEARSED")
         session.execution.cancel_all("REHEARSED")
-        self._ours.snapshots.clear()
-        await _until(lambda: self._ours.snapshots >= set(self._base.run.accounts), pace.agreement_s)
+        ours.snapshots.clear()
+        everybody = set(self._base.run.accounts)
+        await _until(lambda: ours.snapshots | ours.refused >= everybody, pace.agreement_s)
         session.supervisor.request_stop("rehearsed")
 
     _went_on = False
@@ -163,7 +164,13 @@ class Rehearsal:
     def _forced(self, stage: Stage) -> dict[str, Any]:
         """What makes the configuration live, at the exchange of the rehearsal and nowhere else."""
         pace, base = self._pace, self._base
-        where = {"exchange": "binance", "environment": "loopback", "loopback_url": stage.url, "dead_man_s": None}
+        where = {
+            "exchange": "binance",
+            "environment": "loopback",
+            "loopback_url": stage.url,
+            "urls": None,
+            "dead_man_s": None,
+        }
         prodder = {"symbols": list(base.symbols), "seed": self._seed, "every": pace.every}
         own = [each.model_dump(exclude_none=True) for each in base.strategies]
         return {

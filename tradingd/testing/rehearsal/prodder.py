@@ -4,7 +4,7 @@ from random import Random
 
 from pydantic import Field
 
-from tradingd.domain.enums import Direction
+from tradingd.domain.enums import Direction, OrderStatus
 from tradingd.domain.events import OrderUpdate, Trade
 from tradingd.strategy.base import Strategy, StrategyParams
 
@@ -12,6 +12,8 @@ __all__ = ["Prodder"]
 
 _AWAY = 0.0004  # how far from the price its limit orders rest: some fill, some are canceled
 _STOP = 0.02
+_REST = 20  # so many trades of a symbol it lets pass after an order that came to nothing
+_NOTHING = frozenset({OrderStatus.DENIED, OrderStatus.REJECTED, OrderStatus.VOID})
 _MARKET, _LIMIT = 0.5, 0.85  # of all entries: at the market, resting, and at the market with a stop
 
 
@@ -33,21 +35,30 @@ class Prodder(Strategy):
     def on_start(self) -> None:
         """Before the first event."""
         self.random = Random(self.params.seed)  # noqa: S311 - repeatable, nothing secret
+        self.resting: dict[str, int] = {}
 
     def on_trade(self, trade: Trade) -> None:
         """Do something now and then."""
         if self.random.random() * self.params.every >= 1:
             return
-        working = [intent for intent, order in self.orders.items() if order.symbol == trade.symbol]
+        resting = self.resting.get(trade.symbol, 0)
+        if resting:
+            self.resting[trade.symbol] = resting - 1
+            return
+        working = {intent: order for intent, order in self.orders.items() if order.symbol == trade.symbol}
         if working:
-            self.cancel(self.random.choice(working))
+            keen = [intent for intent, order in working.items() if order.status is not OrderStatus.CANCELING]
+            if keen:
+                self.cancel(self.random.choice(keen))
         elif self._can_close(trade):
             self.signal(trade.symbol, Direction.FLAT)
         else:
             self._enter(trade)
 
     def on_order(self, update: OrderUpdate) -> None:
-        """What became of them is the rehearsal's business."""
+        """Where orders come to nothing, wait: to ask again at each trade leads to nothing but noise."""
+        if update.status in _NOTHING:
+            self.resting[update.symbol] = _REST
 
     def _can_close(self, trade: Trade) -> bool:
         """Whether it holds more than the dust that fees in the base coin leave, which no venue takes."""
