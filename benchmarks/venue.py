@@ -1,11 +1,12 @@
 """Live trading through the unmodified ccxt client, against the loopback exchange in a process of its own.
 
-- tick to wire: from a trade that the exchange prints to the arrival, there, of the order that a strategy
-  asked for because of it. Both are read from the machine's one monotonic clock, in the exchange's process: the way
-  there and back over loopback, ccxt's parsing, every component with limits on, signing and the POST are in it.
-- cancel: from the moment a strategy asks for a cancel to its arrival at the exchange, while 300 market calls are
-  made: where the budget lets all of them go, and where they wait in line. A p99 of 100 ms or more fails.
-- flood: how many trades a second one core takes, from the socket to the strategy, when they come without pause.
+- tick to wire: from a trade that the exchange prints to the arrival, there, of the order that a strategy asked for
+  because of it. Both are read from the machine's one monotonic clock, in the exchange's process: the way there and
+  back, ccxt's parsing, every component with limits on, signing and the POST are in it.
+- cancel: from the moment a strategy asks for a cancel to that at which the exchange has received it, while 300
+  market calls are made: where the budget lets all of them go, and where they wait in line. It fails where a p99 is
+  not below 100 ms.
+- flood: how many trades a second one core takes, from the socket to the strategy, as fast as they can come.
 - soak: memory at a steady rate of messages; the slope is a line fitted through the second half.
 
 `python benchmarks/venue.py --soak-minutes 30` writes the figures of docs/performance.md.

@@ -152,8 +152,9 @@ class VenueClient:
             VenueRefusedError: a definite refusal; also `VenueAuthError` and `DuplicateOrderError`.
 
         """
-        call = Call(lane, patience_s)
-        return await self._guarded(method, args, params, call, timeout_s, _copied, self._line_of(lane))
+        return await self._guarded(
+            method, args, params, Call(lane, patience_s), timeout_s, _copied, self._line_of(lane)
+        )
 
     async def read(
         self,
