@@ -45,6 +45,7 @@ IN_A_HURRY = Pace(
             longest_s=0.5,
             poll_s=0.2,
             late_s=0.5,
+            least_pause_s=0.02,
             overlap_s=60.0,
             barrier_s=0.5,
             barrier_due_s=5.0,
