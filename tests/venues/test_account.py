@@ -10,7 +10,7 @@ import pytest
 
 from tests.venues.world import KEY, KEYS, SECRET, SYMBOL, public_side, submit
 from tradingd.domain.enums import OrderType, Side
-from tradingd.errors import DuplicateOrderError, VenueAuthError, VenueRefusedError
+from tradingd.errors import DuplicateOrderError, VenueAuthError, VenueRefusedError, VenueUnavailableError
 from tradingd.testing.exchange.model import Call, NoFaults, Reply
 from tradingd.testing.exchange.server import LoopbackExchange
 from tradingd.venues.account import CcxtAccount, make_account
@@ -155,6 +155,20 @@ async def test_streams_tell_orders_trades_and_balances() -> None:
         assert {order.order_id for order in orders} == {"t1-1-1"}
         assert [(trade.quantity, trade.price) for trade in trades] == [(Decimal("0.1"), Decimal(101))]
         assert "BTC" in {balance.asset for balance in balances}
+
+
+async def test_a_stream_that_the_clock_is_refused_for_is_cured_by_itself() -> None:
+    """Ccxt tells of that refusal by a KeyError; nothing else may be asked meanwhile that would set the clock."""
+    async with trading() as (exchange, account):
+        exchange.skew_ms = 60_000
+        with pytest.raises(VenueUnavailableError):
+            await account.watch_orders()
+        watching = asyncio.ensure_future(account.watch_orders())
+        async with asyncio.timeout(5):
+            while not exchange.subscribers(KEY):
+                await asyncio.sleep(0.01)
+        await account.create_order(submit(limit_price=Decimal(90)))
+        assert [order.order_id for order in await watching] == ["t1-1-1"]
 
 
 async def test_the_kill_path_cancels_everything() -> None:

@@ -1,6 +1,7 @@
 """One connection: what is refused, what is told, and what never leaves."""
 
 import asyncio
+import gc
 import logging
 import traceback
 from collections.abc import AsyncIterator
@@ -421,6 +422,25 @@ async def test_a_reset_wakes_who_waits_and_the_next_watch_dials(venue: Venue) ->
         await streams.send(trade_frame(8))
         assert (await again)[0]["id"] == "8"
         assert len(streams.sockets) == 2
+
+
+async def test_a_reset_leaves_no_failure_that_nobody_retrieves(venue: Venue) -> None:
+    """Most of the futures of a socket are awaited by nobody any more: asyncio would print each of them."""
+    streams, printed = Streams(venue), list[dict[str, Any]]()
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: printed.append(context))
+    async with public_side(loopback(venue)) as public:
+        for method in ("watch_trades", "watch_order_book"):
+            watching = asyncio.create_task(public.client.watch(method, SYMBOL))
+            await streams.subscribed.wait()
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+            streams.subscribed.clear()
+        for connection in public.client.ccxt.clients.values():
+            connection.future("left behind")
+        del connection
+        await public.client.reset_streams()
+        gc.collect()
+        assert printed == []
 
 
 async def test_who_waits_when_the_connection_is_closed_is_told(venue: Venue) -> None:

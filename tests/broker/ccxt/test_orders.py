@@ -378,3 +378,31 @@ async def test_lost_change_is_settled_by_what_is_read(*, made: bool, expected: K
         await rig.until(lambda: rig.kinds(order_id)[-1] is not K.ACCEPTED, within_s=30)
         assert rig.kinds(order_id)[-1] is expected
         await rig.agree()
+
+
+async def test_an_unknown_order_halts_in_time_also_where_no_read_comes_back() -> None:
+    """Reads may wait for their turn, or for an answer, longer than anybody may trade on."""
+    rig = Rig()
+    rig.venue.script("create_order", LOST)
+    rig.venue.script("fetch_order", delay_s=10_000)
+    async with rig:
+        await rig.ready()
+        order_id = rig.order(BUY, "2", "49000")
+        await rig.time.pass_by(61)
+        assert len(rig.halts) == 1
+        assert rig.halts[0].startswith(f"{BTC}: X: {order_id}: UNKNOWN for 60 s")
+
+
+async def test_trades_that_cannot_be_read_halt_in_time() -> None:
+    """An order is over and filled, by the stream's word; its trades do not come, as the read hangs."""
+    rig = Rig()
+    async with rig:
+        await rig.ready()
+        order_id = rig.order(BUY, "2", "49000")
+        await rig.until_status(order_id, S.OPEN)
+        await rig.time.pass_by(20)
+        rig.venue.script("fetch_trades", delay_s=10_000, times=10)
+        rig.venue.fill(order_id, D(2), D(49_000))
+        await rig.time.pass_by(62)
+        assert len(rig.halts) == 1
+        assert "the trades add up to 0" in rig.halts[0]

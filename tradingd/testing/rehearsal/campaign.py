@@ -33,7 +33,7 @@ IN_A_HURRY = Pace(
     agreement_s=15.0,
     stop_s=10,
     orders_a_minute=1_000_000,
-    rate=400.0,
+    rate=200.0,
     every=1,
     tuning=Tuning(
         policy=EvidencePolicy(
@@ -45,6 +45,7 @@ IN_A_HURRY = Pace(
             longest_s=0.5,
             poll_s=0.2,
             late_s=0.5,
+            least_pause_s=0.02,
             overlap_s=60.0,
             barrier_s=0.5,
             barrier_due_s=5.0,
@@ -81,11 +82,14 @@ class Draw(msgspec.Struct, frozen=True):
     notional: int
     """What the strategy trades at once, in USDT."""
     script: FaultScript
+    streams: Sequence[str] = ()
+    """What is streamed besides the trades that the strategy goes by."""
 
     def describe(self) -> str:
         """How to have it again, for who looks into a failure."""
         accounts = "; ".join(f"{name}: {', '.join(symbols)}" for name, symbols in self.accounts.items())
-        return f"seed {self.seed}: {accounts}; notional {self.notional}; {self.script.options}"
+        streams = ", ".join(("trades", *self.streams))
+        return f"seed {self.seed}: {accounts}; {streams}; notional {self.notional}; {self.script.options}"
 
 
 def draw(seed: int, *, orders: int = IN_A_HURRY.orders) -> Draw:
@@ -100,10 +104,12 @@ def draw(seed: int, *, orders: int = IN_A_HURRY.orders) -> Draw:
     if random.random() < _ENDED:
         rules.append(Rule(fault(random.choice(_LAST_WORDS), _HURRY), nth=orders))
     script = FaultScript(tuple(rules), options=script.options)
-    return Draw(seed, accounts, random.choice((60, 80, 100)), script)
+    streams = random.choice(_STREAMS)
+    return Draw(seed, accounts, random.choice((60, 80, 100)), script, streams)
 
 
 _OF_TWO_ACCOUNTS = 0.25
+_STREAMS: tuple[tuple[str, ...], ...] = ((), (), ("quotes",), ("books",), ("ohlcv",), ("quotes", "books", "ohlcv"))
 _LAST_WORDS = ("rejected-key-2015", "deposit", "withdrawal")
 """What halts all trading until somebody has looked, as it should: it may strike a run's last orders only."""
 _ENDED = 0.1
@@ -137,7 +143,7 @@ def _configuration(drawn: Draw) -> dict[str, Any]:
             name: {**where, "symbols": list(symbols), "order_timeout_s": Decimal("0.4")}
             for name, symbols in drawn.accounts.items()
         },
-        "data": {"interval": "1m"},
+        "data": {"interval": "1m", "live": {"streams": list(drawn.streams), "bars_from": "ohlcv"}},
         "portfolio": {"currency": "USDT"},
         "risk": {"sizer": {"kind": "fixed_notional", "notional": drawn.notional}, "limits": _LIMITS},
     }

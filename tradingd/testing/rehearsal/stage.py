@@ -28,6 +28,7 @@ _LOT_WORTH, _LEAST_WORTH = Decimal("0.01"), Decimal(5)
 _MOST_LOTS = 9
 _CENT = Decimal("1E-8")
 _START_S = 30.0
+_BURST = 2
 _NOT_RUNNING = "the rehearsal's exchange does not run; use it in a `with`"
 _MANY = LimitPlan(weight=10_000_000, orders_10s=1_000_000, orders_day=10_000_000)
 
@@ -76,7 +77,7 @@ class Stage:
         source = MarketSource(exchange.engine, plans, self._seed)
         await exchange.start()
         self._exchange = exchange
-        self._source = asyncio.create_task(source.run(self._rate * len(plans)))
+        self._source = asyncio.create_task(source.run(self._rate * len(plans), burst=_BURST))
         return self
 
     async def __aexit__(self, *_: object) -> None:
