@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format campaign bench bench-quick compile docs lock clean
+.PHONY: help run test lint format campaign campaign-sample bench bench-quick compile docs lock clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -32,6 +32,9 @@ docs: $(VENV)/.dev  ## write the generated pages of docs/ anew
 	$(BIN)/python docs/generate.py
 
 SEEDS ?= 0:1000
+
+campaign-sample: $(VENV)/.dev  ## the first 30 seeds of the campaign, as tests
+	$(BIN)/python -m pytest -n 2 -m campaign tests/rehearsal/test_campaign.py $(ARGS)
 
 campaign: $(VENV)/.dev  ## rehearse with random faults, a seed each (SEEDS=0:1000)
 	$(BIN)/python -m tradingd.testing.campaign $(SEEDS)

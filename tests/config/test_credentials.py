@@ -6,7 +6,7 @@ import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
+from types import FrameType, FunctionType, ModuleType
 
 import pytest
 from pydantic import ValidationError
@@ -309,7 +309,7 @@ def test_a_paper_run_cannot_be_given_keys_by_a_program() -> None:
 
 
 def _reachable(root: object) -> Iterator[object]:
-    """All that can be got at from an object, but modules, which have everything."""
+    """All that can be got at from an object, but modules, which have everything, and functions' ways to them."""
     todo, seen = [root], set[int]()
     while todo:
         each = todo.pop()
@@ -317,7 +317,13 @@ def _reachable(root: object) -> Iterator[object]:
             continue
         seen.add(id(each))
         yield each
-        todo += gc.get_referents(each)
+        todo += _held_by(each)
+
+
+def _held_by(each: object) -> list[object]:
+    if isinstance(each, FunctionType):  # what it has closed over, not the globals of its module
+        return [each.__closure__, each.__defaults__, each.__kwdefaults__, each.__dict__]
+    return [] if isinstance(each, FrameType) else gc.get_referents(each)
 
 
 def _texts(root: object) -> str:

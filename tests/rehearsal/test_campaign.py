@@ -18,6 +18,7 @@ def test_some_draws_have_two_accounts_with_one_symbol() -> None:
     assert any(len(draw(seed).accounts) > 1 for seed in range(20))
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize("seed", range(30))
 def test_no_seed_has_a_violation(seed: int) -> None:
     """No order twice, no fill lost or doubled, the books equal to the ledger or a halt that says why."""
