@@ -186,8 +186,8 @@ def test_settlement_balances_of_contracts_are_not_compared() -> None:
 
 
 def test_other_coins_of_the_account_are_nobodys_business() -> None:
-    """A deposit of a coin that this run neither trades nor pays fees in halts nothing."""
+    """A deposit of a coin that this run neither trades nor pays fees in halts nothing, held before or not."""
     books = Books()
-    books.portfolio.on_account_snapshot(snapshot(USDT="1000"))
-    books.portfolio.on_account_snapshot(snapshot(3, USDT="1000", DOGE="100"))
+    books.portfolio.on_account_snapshot(snapshot(USDT="1000", SHIB="7"))
+    books.portfolio.on_account_snapshot(snapshot(3, USDT="1000", SHIB="8", DOGE="100"))
     assert books.halts == []

@@ -46,6 +46,8 @@ class Agreement:
         self.unopened = set(venues)
         """The venues that have not told yet what their accounts hold."""
         self._expected: dict[str, dict[str, Decimal]] = {}
+        self._moved: dict[str, set[str]] = {}
+        """The assets that our books have moved, by venue."""
         self._told: dict[tuple[str, str], tuple[Decimal, Decimal]] = {}
 
     def open(self, snapshot: AccountSnapshot) -> dict[str, Decimal]:
@@ -61,6 +63,7 @@ class Agreement:
         """The books have moved: `amount` more of `asset`."""
         expected = self._expected.setdefault(venue, {})
         expected[asset] = add(expected.get(asset, ZERO), amount)
+        self._moved.setdefault(venue, set()).add(asset)
 
     def expected(self, venue: str) -> Mapping[str, Decimal]:
         """What a venue's account should hold, by asset."""
@@ -86,7 +89,7 @@ class Agreement:
             if not instrument.kind.is_contract:
                 concerned.setdefault(instrument.base, []).append(instrument.symbol)
                 concerned.setdefault(instrument.quote, []).append(instrument.symbol)
-        for asset in dict.fromkeys((*concerned, *expected)):
+        for asset in dict.fromkeys((*concerned, *sorted(self._moved.get(snapshot.venue, ())))):
             if asset in settled:
                 continue
             ours, theirs = expected.get(asset, ZERO), told.get(asset, ZERO)
