@@ -63,9 +63,7 @@ class DeadMan:
         while self._timeout_s is not None and not self._link.is_refused:
             try:
                 async with self._calls:
-                    if self._timeout_s is None:
-                        return
-                    await self._account.set_dead_man(self._timeout_s)
+                    await self._arm()
                 armed_at = self._monotonic()
             except VenueAuthError as error:
                 self._link.refused(str(error))
@@ -73,6 +71,11 @@ class DeadMan:
             except (VenueUnavailableError, VenueRefusedError) as error:
                 self._failed(error, self._monotonic() - armed_at)
             await self._sleep((self._timeout_s or 0) / 3)
+
+    async def _arm(self) -> None:
+        """Unless it was switched off while a call before was waited for."""
+        if self._timeout_s is not None:
+            await self._account.set_dead_man(self._timeout_s)
 
     def _failed(self, error: Exception, for_s: float) -> None:
         if self._timeout_s is not None and for_s >= self._timeout_s:

@@ -78,7 +78,7 @@ class Stage:
         source = MarketSource(exchange.engine, plans, self._seed)
         await exchange.start()
         self._exchange = exchange
-        self._source = asyncio.create_task(source.run(self._rate * len(plans), held=lambda: self.held()))
+        self._source = asyncio.create_task(source.run(self._rate * len(plans), held=self._is_held))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -134,6 +134,9 @@ class Stage:
         if self._exchange is None:
             raise UsageError(_NOT_RUNNING)
         return self._exchange
+
+    def _is_held(self) -> bool:
+        return self.held()
 
     def orders(self) -> int:
         """How many new orders were asked for until now."""
