@@ -128,6 +128,22 @@ async def test_in_real_time_it_steps_at_its_rate(engine: Engine) -> None:
     assert 980 <= source.steps <= 1_000
 
 
+async def test_while_it_is_held_nothing_happens(engine: Engine) -> None:
+    """And what did not happen is not made up for."""
+    source = house(engine)
+    now = 0.0
+
+    async def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+        if now > 0.995:
+            raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await source.run(1_000, sleep=sleep, monotonic=lambda: now, held=lambda: now < 0.495)
+    assert 480 <= source.steps <= 510
+
+
 # -- the past
 def test_the_past_ends_where_the_market_begins() -> None:
     """Each minute opens at the close before it, and the last one closes at the market's first price."""

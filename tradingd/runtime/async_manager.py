@@ -99,6 +99,11 @@ class AsyncEventManager(EventManager):
         self._tell_observers(event)
 
     @property
+    def waiting_market_events(self) -> int:
+        """How many events wait for the market-data task."""
+        return self._market.qsize()
+
+    @property
     def queue_depths(self) -> dict[str, int]:
         """How many events wait for each component, and for the market-data task."""
         depths: dict[str, int] = {name: node.inbox.qsize() for name, node in self._nodes.items()}

@@ -322,6 +322,11 @@ class DaemonSession(Session):
             except TradingdError as error:
                 self._log.warning("farewell_failed", venue=broker.venue, error=str(error))
 
+    @property
+    def waiting_events(self) -> int:
+        """How many market events wait to be dealt with."""
+        return self._driver.waiting_market_events
+
     def _time_left(self) -> float:
         return 0.0 if self._deadline is None else max(0.0, self._deadline - time.monotonic())
 

@@ -123,18 +123,18 @@ class MarketSource:
         *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         monotonic: Callable[[], float] = time.monotonic,
-        burst: int = 10,
+        held: Callable[[], bool] = lambda: False,
     ) -> None:
         """Step in real time, `rate` times a second, until cancelled. What a busy loop made late is left out.
 
-        `burst` is how many hundredths of a second are made up for at once. In a loop that its client shares it has
-        to be small: a client that is behind would else get the less time the more it is behind.
+        Nothing happens while it is `held`, for clients that share a loop or a machine with it and are behind.
         """
         started, done = monotonic(), 0
         while True:
             due = int((monotonic() - started) * rate) - done
             done += due
-            self.step(min(due, int(rate * _TICK_S * burst) + 1))
+            if not held():
+                self.step(min(due, int(rate * _TICK_S * 10) + 1))
             await sleep(_TICK_S)
 
     def close(self) -> None:

@@ -26,6 +26,8 @@ __all__ = ["Pace", "Rehearsal"]
 
 _PRODDER = "tradingd.testing.rehearsal:Prodder"
 _LOOK_S = 0.02
+_BEHIND = 50
+"""So many market events may wait for the daemon before the market does."""
 
 
 class Pace(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,6 +127,8 @@ class Rehearsal:
         session.keep(EventLogger(self._log).observe, LOGGED)
         session.keep(self._ours.observe, self._ours.event_types)
         session.attach("rehearsal", lambda: self._direct(stage, session))
+        # What is rehearsed are faults, on whatever machine: one that is slow gets a market that is slow.
+        stage.held = lambda: session.waiting_events > _BEHIND
         return session
 
     # --- what happens ------------------------------------------------------------------------------------------

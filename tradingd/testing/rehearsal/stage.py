@@ -28,7 +28,6 @@ _LOT_WORTH, _LEAST_WORTH = Decimal("0.01"), Decimal(5)
 _MOST_LOTS = 9
 _CENT = Decimal("1E-8")
 _START_S = 30.0
-_BURST = 2
 _NOT_RUNNING = "the rehearsal's exchange does not run; use it in a `with`"
 _MANY = LimitPlan(weight=10_000_000, orders_10s=1_000_000, orders_day=10_000_000)
 
@@ -67,6 +66,8 @@ class Stage:
         self._begun = threading.Event()
         self._over = asyncio.Event()
         self._failure: BaseException | None = None
+        self.held: Callable[[], bool] = lambda: False
+        """Whether the markets stand still now; it may be asked in the exchange's thread."""
         self.keys = {account: {"api_key": f"key-of-{account}", "secret": "rehearsal"} for account in accounts}
 
     # --- its life ----------------------------------------------------------------------------------------------
@@ -77,7 +78,7 @@ class Stage:
         source = MarketSource(exchange.engine, plans, self._seed)
         await exchange.start()
         self._exchange = exchange
-        self._source = asyncio.create_task(source.run(self._rate * len(plans), burst=_BURST))
+        self._source = asyncio.create_task(source.run(self._rate * len(plans), held=self._is_held))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -133,6 +134,9 @@ class Stage:
         if self._exchange is None:
             raise UsageError(_NOT_RUNNING)
         return self._exchange
+
+    def _is_held(self) -> bool:
+        return self.held()
 
     def orders(self) -> int:
         """How many new orders were asked for until now."""
