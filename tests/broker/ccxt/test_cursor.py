@@ -1,6 +1,6 @@
 """Reading the trade history: complete, or told that it is not."""
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.broker.ccxt.rig import BTC, D
@@ -32,6 +32,7 @@ def read(history: list[TradeSeen], page: int, window_ms: int | None = None) -> t
     return found, stuck
 
 
+@example([5, 5, 5, 6, 9], 2, 3)  # what lies behind the instant begins within its window and ends beyond it
 @given(st.lists(st.integers(0, 12), max_size=30), st.integers(1, 6), st.sampled_from([None, 3, 50]))
 def test_all_is_found_or_told_missing(moments: list[int], page: int, window_ms: int | None) -> None:
     """Whatever the page and the window: every trade is found, unless one instant has more than a page shows.

@@ -88,8 +88,9 @@ class Paging(msgspec.Struct):
         if self.later_ns:
             return self._judge(named), fresh
         if fresh:
+            first = min(trade.ts for trade in fresh)
             self.since_ns = max(self.since_ns, *(trade.ts for trade in fresh))
-            if self.instant_ns >= 0 and self._reaches(self.since_ns):
+            if self.instant_ns >= 0 and self._reaches(first):
                 # There is more behind the instant: look whether its page shows that, too.
                 self.later_ns, self.since_ns = self.since_ns, self.instant_ns
             else:

@@ -173,7 +173,7 @@ class Rehearsal:
             "exchange": "binance",
             "environment": "loopback",
             "loopback_url": stage.url,
-            "urls": None,
+            "urls": {},
             "dead_man_s": None,
         }
         prodder = {"symbols": list(base.symbols), "seed": self._seed, "every": pace.every}
