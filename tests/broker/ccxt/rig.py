@@ -59,6 +59,7 @@ class Books:
             emit=self.manager.emit,
             opened_by=(account.name,),
         )
+        self.portfolio.learn(*account.instruments)
         self.engine = ExecutionEngine(
             emit=self.manager.emit,
             clock=self.clock,

@@ -101,7 +101,8 @@ async def test_c10_deposit_halts_until_somebody_looks() -> None:
     async with loopback() as rig:
         rig.matching.deposit(ANN, "USDT", Decimal(10))
         await rig.until(lambda: bool(rig.halts))
-        assert rig.halts == ["account: MISMATCH at acc: USDT: our books say 100000, the venue 100010"]
+        reason = "MISMATCH at acc: USDT: our books say 100000, the venue 100010"
+        assert rig.halts == [f"{symbol}: {reason}" for symbol in (BTC, ETH)]
 
 
 async def test_e07_cancel_by_hand() -> None:
