@@ -169,7 +169,7 @@ class Rehearsal:
     def _forced(self, stage: Stage) -> dict[str, Any]:
         """What makes the configuration live, at the exchange of the rehearsal and nowhere else."""
         pace, base = self._pace, self._base
-        where = {
+        where: dict[str, Any] = {
             "exchange": "binance",
             "environment": "loopback",
             "loopback_url": stage.url,
