@@ -22,7 +22,7 @@ _OTHERS = "external"
 """Whom execution tells fills for that are of no order of ours."""
 
 
-class Claim(Protocol):
+class Claim(Quantities, Protocol):
     """What exposure needs to know of an order, approved or only proposed."""
 
     @property
@@ -34,28 +34,8 @@ class Claim(Protocol):
         """Which way it trades."""
 
     @property
-    def outstanding(self) -> Decimal:
-        """What it may still add to the booked position."""
-
-    @property
     def price(self) -> Decimal:
         """What it counts at where the market makes less of it."""
-
-    @property
-    def unbooked(self) -> Decimal:
-        """The part of `outstanding` that has filled for certain."""
-
-    @property
-    def shares(self) -> Group | None:
-        """The group with whose other legs it counts as one order; None when it counts by itself."""
-
-    @property
-    def reduce_only(self) -> bool:
-        """Whether the venue lets it do no more than shrink the position."""
-
-    @property
-    def is_on_its_way(self) -> bool:
-        """Whether other legs of its group may fill before the venue has it, as it is."""
 
 
 class _Bounds(NamedTuple):

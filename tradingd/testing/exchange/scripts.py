@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
+from difflib import get_close_matches
 from functools import cache
 from random import Random
 from typing import Any
@@ -225,13 +226,11 @@ def choose(text: str) -> list[str]:
             meant = [one.name for one in catalogue() if item in {one.name, one.number}]
             meant = meant or [one.name for one in catalogue() if one.number[0] == item and one.name not in FINAL]
         if not meant:
-            raise ValueError(f"there is no fault {item!r}; there are: all, {', '.join(map(_label, catalogue()))}")
+            near = get_close_matches(item, names(), n=1)
+            hint = f"do you mean {near[0]}?" if near else "use all, names or numbers such as A1; `list` lists them"
+            raise ValueError(f"there is no fault {item!r}; {hint}")
         found.update(dict.fromkeys(meant))
     return list(found)
-
-
-def _label(one: Fault) -> str:
-    return f"{one.name} ({one.number})"
 
 
 def script(kinds: Sequence[str] = (), *, every: int = 5) -> FaultScript:
